@@ -1,0 +1,71 @@
+/** Who may import whom (ARCHITECTURE.md). A breach fails `npm run check`. */
+const tests = String.raw`\.(test|fixture)\.ts$|^test/|/contract/|storage\.contract\.ts$|/testing\.ts$`
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
+    {
+      name: 'core-knows-only-itself-and-the-ports',
+      severity: 'error',
+      from: { path: '^server/core/', pathNot: tests },
+      to: { pathNot: String.raw`^server/core/|^server/storage/storage\.ts$|^server/bus/bus\.ts$` },
+    },
+    {
+      name: 'ports-know-only-plain-types',
+      severity: 'error',
+      from: { path: String.raw`^server/(storage/storage|bus/bus)\.ts$` },
+      to: { pathNot: String.raw`^server/core/(model|events)\.ts$|^server/(storage/storage|bus/bus)\.ts$` },
+    },
+    {
+      name: 'adapters-know-their-port-and-plain-types',
+      severity: 'error',
+      from: { path: '^server/(storage|bus)/([^/]+)/', pathNot: tests },
+      to: {
+        path: '^server/',
+        pathNot: String.raw`^server/$1/($2/|storage\.ts|bus\.ts)|^server/core/(model|events|texts)\.ts$|^server/storage/storage\.ts$`,
+      },
+    },
+    {
+      name: 'http-knows-no-chat',
+      severity: 'error',
+      from: { path: '^server/http/', pathNot: tests },
+      to: { path: '^server/', pathNot: '^server/http/' },
+    },
+    {
+      name: 'dialects-know-core-and-http',
+      severity: 'error',
+      from: { path: '^server/dialects/([^/]+)/', pathNot: tests },
+      to: { path: '^server/', pathNot: String.raw`^server/(core|http)/|^server/dialects/($1/|door\.ts$)` },
+    },
+    {
+      name: 'nobody-imports-app',
+      severity: 'error',
+      from: { path: '^server/', pathNot: `^server/app/|${tests}` },
+      to: { path: '^server/app/' },
+    },
+    {
+      name: 'no-test-code-in-the-server',
+      severity: 'error',
+      from: { path: '^server/', pathNot: tests },
+      to: { path: tests },
+    },
+    {
+      // `*.dev.mjs` are run by tsx and are no part of the build.
+      name: 'no-development-dependencies-in-the-server',
+      severity: 'error',
+      from: { path: '^server/', pathNot: String.raw`${tests}|\.dev\.mjs$` },
+      to: { dependencyTypes: ['npm-dev'], pathNot: 'node_modules/@types/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.mjs', '.js'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+    },
+  },
+}
