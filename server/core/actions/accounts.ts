@@ -1,0 +1,236 @@
+/** Accounts: registering, signing in, and the accounts that tokens and, in development, requests make on first touch. */
+import type { Core } from '../core.ts'
+import { ChatError } from '../errors.ts'
+import type { User, UserId } from '../model.ts'
+import type { Directory, UserPatch } from '../../storage/storage.ts'
+import { isBlank, isStorable, isUsername, isWithin, limits } from '../texts.ts'
+
+export interface Registration {
+  username: string
+  email: string
+  password: string
+  fullName?: string
+}
+
+/** What an account token says of its bearer (A9). */
+export interface Claims {
+  username?: unknown
+  sub?: unknown
+  id?: unknown
+  email?: unknown
+  full_name?: unknown
+  projectId?: unknown
+  exp?: unknown
+}
+
+export interface Profile {
+  fullName?: string
+  bio?: string
+  avatarUrl?: string
+  password?: string
+}
+
+export class AccountActions {
+  private readonly core: Core
+  private readonly directory: Directory
+
+  constructor(core: Core) {
+    this.core = core
+    this.directory = core.storage.directory
+  }
+
+  /** Throws ChatError registration_closed, invalid_field, username_taken, email_taken, too_many. */
+  async register({ username, email, password, fullName = username }: Registration): Promise<User> {
+    if (!this.core.settings.isRegistrationOpen) throw new ChatError('registration_closed')
+    const name = username.normalize('NFC')
+    checkRegistration(name, email, password)
+    if (await this.directory.findUserByName(name)) throw new ChatError('username_taken')
+    const passwordHash = await this.core.passwords.hash(password)
+    const made = await this.directory.createUser({
+      id: null,
+      username: name,
+      email,
+      fullName,
+      passwordHash,
+      origin: 'registered',
+    })
+    if ('taken' in made) throw new ChatError(made.taken === 'email' ? 'email_taken' : 'username_taken')
+    this.core.users.note(made.user)
+    return made.user
+  }
+
+  /** Throws ChatError wrong_password, too_many. */
+  async signIn(username: string, password: string): Promise<User> {
+    const name = username.normalize('NFC')
+    // bcrypt looks at 72 bytes and no further: a longer password must not count as one that it begins with.
+    const mayBe = isUsername(name) && isWithinBytes(password, limits.passwordBytes)
+    const user = mayBe ? await this.directory.findUserByName(name) : null
+    const hash = user && (await this.directory.findPasswordHash(user.id))
+    // An unknown name takes as long as a wrong password, so that names cannot be told apart by time.
+    const isRight = await this.core.passwords.verify(password, hash ?? unknownHash)
+    if (!user || !hash || !isRight || !user.isActive) throw new ChatError('wrong_password')
+    return user
+  }
+
+  /** The account that a verified token opens, made on first touch (A9). Throws ChatError bad_credentials. */
+  async authenticate(claims: Claims, tokenHash: string): Promise<User> {
+    const { id, projectId, exp } = claims
+    const name = nameOf(claims)
+    if (name === null || projectId !== undefined || !(id === undefined || isUserId(id))) throw new ChatError('bad_credentials')
+    if (exp === undefined && !this.core.settings.isDevelopment) throw new ChatError('bad_credentials')
+    if (await this.directory.isTokenRevoked(tokenHash)) throw new ChatError('bad_credentials')
+    const user = (await this.directory.findUserByName(name)) ?? (await this.makeHostAccount(name, claims))
+    const isOpened = id === undefined ? user?.origin !== 'registered' : user?.id === id
+    if (!user?.isActive || !isOpened) throw new ChatError('bad_credentials')
+    return user
+  }
+
+  private async makeHostAccount(username: string, claims: Claims): Promise<User | null> {
+    if (!this.core.settings.makesHostAccounts) return null
+    const id = (claims.id as UserId | undefined) ?? null
+    const fullName = typeof claims.full_name === 'string' && isName(claims.full_name) ? claims.full_name : username
+    const email = typeof claims.email === 'string' && isEmail(claims.email) ? claims.email : null
+    const account = { id, username, fullName, passwordHash: null, origin: 'host' as const }
+    const made = await this.directory.createUser({ ...account, email: email ?? this.placeholderEmail(username) })
+    if ('user' in made) return email ? made.user : this.namedByItsId(made.user)
+    if (made.taken === 'email') {
+      const again = await this.directory.createUser({ ...account, email: this.placeholderEmail(username) })
+      if ('user' in again) return this.namedByItsId(again.user)
+    }
+    return this.directory.findUserByName(username)
+  }
+
+  /** Until its id is known, a made-up address must only be nobody else's. */
+  private placeholderEmail(username: string): string {
+    return `${this.core.hash(username).slice(0, 24)}@example.com`
+  }
+
+  private async namedByItsId(user: User): Promise<User> {
+    const named = await this.directory.updateUser(user.id, { email: `user${user.id}@example.com` })
+    return named && 'user' in named ? named.user : user
+  }
+
+  /** The account, or in development one made up under this id (M2, A18). Throws ChatError user_not_found. */
+  async getOrMake(userId: UserId): Promise<User> {
+    const known = await this.core.users.find(userId)
+    if (known?.isActive) return known
+    if (known || !this.core.settings.isDevelopment) throw new ChatError('user_not_found')
+    return this.makeUp(userId)
+  }
+
+  private async makeUp(id: UserId): Promise<User> {
+    for (let attempt = 1; attempt <= 100; attempt++) {
+      const name = attempt === 1 ? `user${id}` : `user${id}-${attempt}`
+      const account = { id, username: name, email: `${name}@example.com`, fullName: name, passwordHash: null }
+      const made = await this.directory.createUser({ ...account, origin: 'development' })
+      if ('user' in made || made.taken === 'id') return this.get(id)
+    }
+    throw new ChatError('user_not_found')
+  }
+
+  /** Throws ChatError user_not_found. */
+  async get(userId: UserId): Promise<User> {
+    const user = await this.core.users.find(userId)
+    if (!user) throw new ChatError('user_not_found')
+    return user
+  }
+
+  /** Absent fields stay. Throws ChatError invalid_field, too_many. */
+  async update(user: User, { password, ...profile }: Profile): Promise<User> {
+    checkProfile(profile)
+    const patch: UserPatch = { ...profile }
+    if (profile.fullName !== undefined) patch.fullName = profile.fullName.trim() || user.username
+    if (password !== undefined) {
+      checkPassword(password)
+      patch.passwordHash = await this.core.passwords.hash(password)
+    }
+    const updated = await this.directory.updateUser(user.id, patch)
+    if (!updated || !('user' in updated)) throw new ChatError('user_not_found')
+    this.core.users.note(updated.user)
+    return updated.user
+  }
+
+  /** Makes an account for a host (F6); its name is free text, its username made from the address. Throws ChatError invalid_field, email_taken. */
+  async create(email: string, fullName: string): Promise<User> {
+    if (!isEmail(email)) throw new ChatError('invalid_field', { field: 'email' })
+    if (!isName(fullName)) throw new ChatError('invalid_field', { field: 'name' })
+    for (let attempt = 1; attempt <= 100; attempt++) {
+      const username = usernameFrom(email, attempt)
+      const made = await this.directory.createUser({ id: null, username, email, fullName, passwordHash: null, origin: 'host' })
+      if ('user' in made) return made.user
+      if (made.taken === 'email') throw new ChatError('email_taken')
+    }
+    throw new ChatError('username_taken')
+  }
+
+  /** The token counts at no door any more, and what it opened ends (A15). */
+  async revokeToken(tokenHash: string, expiresAt: number): Promise<void> {
+    await this.directory.revokeToken(tokenHash, expiresAt)
+    this.core.sessions.endByToken(tokenHash)
+  }
+
+  /** A deactivated account opens nothing, and what it opened ends (A15). */
+  async deactivate(userId: UserId): Promise<void> {
+    const updated = await this.directory.updateUser(userId, { isActive: false })
+    if (!updated || !('user' in updated)) throw new ChatError('user_not_found')
+    this.core.users.note(updated.user)
+    this.core.sessions.endByUser(userId)
+  }
+}
+
+/** bcrypt of a random text that nobody knows. */
+const unknownHash = '$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZK0qRkWqQe1rQ8y5hG3k9zSg6o3v3a'
+
+function nameOf({ username, sub }: Claims): string | null {
+  const name = username ?? sub
+  const normal = typeof name === 'string' ? name.normalize('NFC') : ''
+  return isUsername(normal) ? normal : null
+}
+
+export function isUserId(id: unknown): id is UserId {
+  return Number.isSafeInteger(id) && (id as number) > 0
+}
+
+function usernameFrom(email: string, attempt: number): string {
+  const name = [...email.slice(0, email.indexOf('@')).replace(/[/\p{Cc}\s]/gu, '')].slice(0, 40).join('')
+  const base = isUsername(name) ? name.normalize('NFC') : 'user'
+  return attempt === 1 ? base : `${base}-${attempt}`
+}
+
+function checkRegistration(username: string, email: string, password: string): void {
+  if (!isUsername(username)) throw new ChatError('invalid_field', { field: 'username' })
+  if (!isEmail(email)) throw new ChatError('invalid_field', { field: 'email' })
+  checkPassword(password)
+}
+
+function checkPassword(password: string): void {
+  const isRight = password !== '' && isStorable(password) && isWithinBytes(password, limits.passwordBytes)
+  if (!isRight) throw new ChatError('invalid_field', { field: 'password' })
+}
+
+function checkProfile({ fullName, bio, avatarUrl }: Profile): void {
+  const isFine = (text: string | undefined, max: number) => text === undefined || (isStorable(text) && isWithin(text, max))
+  if (!isFine(fullName, limits.name)) throw new ChatError('invalid_field', { field: 'display_name' })
+  if (!isFine(bio, limits.description)) throw new ChatError('invalid_field', { field: 'bio' })
+  if (!isFine(avatarUrl, limits.address)) throw new ChatError('invalid_field', { field: 'avatar_url' })
+}
+
+function isName(name: string): boolean {
+  return !isBlank(name) && isStorable(name) && isWithin(name, limits.name)
+}
+
+/** One @ with something on both sides and no blanks: who can receive at it is the mail system's to say. */
+export function isEmail(email: string): boolean {
+  return isStorable(email) && email.length <= 254 && /^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u.test(email)
+}
+
+/** Lengths in UTF-8, counted without an encoder. */
+function isWithinBytes(text: string, max: number): boolean {
+  let bytes = 0
+  for (const character of text) {
+    const code = character.codePointAt(0)!
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+    if (bytes > max) return false
+  }
+  return true
+}

@@ -1,0 +1,93 @@
+/** Posting, editing and deleting messages. */
+import type { Entry, Outcome } from '../../storage/storage.ts'
+import type { Core } from '../core.ts'
+import { ChatError } from '../errors.ts'
+import type { ChatEvent, MessageDeleted, MessageEdited, MessagePosted } from '../events.ts'
+import type { Line } from '../journal.ts'
+import type { Message, MessageId, RoomId, User } from '../model.ts'
+import { isBlank, isFileUrl, isStorable, isWithin, limits, parseClientKey } from '../texts.ts'
+import { factsOf, refusalError } from './refusals.ts'
+
+export interface Draft {
+  content: string
+  /** `text` where nothing else is said. */
+  kind?: string
+  fileUrl?: string | null
+  /** Makes a retry harmless (A8). */
+  clientKey?: string | null
+  /** One socket's frames: behind one that could not be stored, none is (A15). */
+  line?: Line
+}
+
+export interface Posted {
+  /** As everybody got it; with the message as it is now where the key was known. */
+  event: ChatEvent & MessagePosted
+  /** The key was known: nothing was stored or sent to anyone now. */
+  isRepeated: boolean
+}
+
+export class MessageActions {
+  private readonly core: Core
+
+  constructor(core: Core) {
+    this.core = core
+  }
+
+  /**
+   * Stores a message and sends it to the room. It is in the journal's queue when this returns its promise, so that calls keep
+   * their order. Throws ChatError text_empty, text_too_long, invalid_field, invalid_key, room_not_found, not_a_member,
+   * key_conflict, ids_exhausted, unavailable.
+   */
+  async post(author: User, roomId: RoomId, draft: Draft): Promise<Posted> {
+    const entry = this.entryOf(author, roomId, draft)
+    const outcome = await this.core.journal.submit(entry, draft.line)
+    if (outcome.status === 'refused') throw refusalError(outcome.reason)
+    if (outcome.status === 'repeated') return { event: await this.findPosted(author, roomId, outcome.seq), isRepeated: true }
+    return { event: Object.assign(outcome.facts[0] as MessagePosted, { user: author }), isRepeated: false }
+  }
+
+  private entryOf(author: User, roomId: RoomId, draft: Draft): Entry {
+    const { content, kind = 'text', fileUrl = null } = draft
+    checkText(content)
+    if (isBlank(content) && fileUrl === null) throw new ChatError('text_empty')
+    if (!isStorable(kind) || kind === '' || !isWithin(kind, limits.name)) throw new ChatError('invalid_field', { field: 'kind' })
+    if (fileUrl !== null && !isFileUrl(fileUrl)) throw new ChatError('invalid_field', { field: 'fileUrl' })
+    const clientKey = parseClientKey(draft.clientKey)
+    const bodyHash = clientKey === null ? null : this.core.hash(JSON.stringify([content, kind, fileUrl]))
+    return { kind: 'post', roomId, authorId: author.id, isGuest: false, messageKind: kind, content, fileUrl, clientKey, bodyHash }
+  }
+
+  /** The first answer to a key, with the message as it is now. */
+  private async findPosted(author: User, roomId: RoomId, seq: number): Promise<ChatEvent & MessagePosted> {
+    const message = await this.core.storage.log.findMessageAt(roomId, seq)
+    if (!message) throw new ChatError('message_not_found')
+    return { ...postedFact(message), user: author }
+  }
+
+  /** Author only. Throws ChatError message_not_found, not_the_author and what `post` throws. */
+  async edit(author: User, roomId: RoomId, messageId: MessageId, content: string): Promise<Message> {
+    checkText(content)
+    if (isBlank(content)) throw new ChatError('text_empty')
+    return changed(await this.core.journal.submit({ kind: 'edit', roomId, actorId: author.id, messageId, content }))
+  }
+
+  /** Author only; its text is gone at once. Throws ChatError message_not_found, not_the_author. */
+  async remove(author: User, roomId: RoomId, messageId: MessageId): Promise<Message> {
+    return changed(await this.core.journal.submit({ kind: 'delete', roomId, actorId: author.id, messageId }))
+  }
+}
+
+function checkText(content: string): void {
+  if (!isStorable(content)) throw new ChatError('invalid_field', { field: 'content' })
+  if (!isWithin(content, limits.message)) throw new ChatError('text_too_long')
+}
+
+function changed(outcome: Outcome): Message {
+  return (factsOf(outcome)[0] as MessagePosted | MessageEdited | MessageDeleted).message
+}
+
+function postedFact(message: Message): MessagePosted {
+  const { roomId, seq, authorId, createdAt } = message
+  const stamp = { journal: 0, position: 0 }
+  return { type: 'message.posted', roomId, seq, stamp, userId: authorId, actorId: authorId, at: createdAt, message }
+}

@@ -1,0 +1,75 @@
+/** Spaces: rooms that share a membership. Joining and leaving write into each of a space's rooms (A11). */
+import type { Directory } from '../../storage/storage.ts'
+import type { Core } from '../core.ts'
+import { ChatError } from '../errors.ts'
+import type { Principal, Space, SpaceId, User, UserId } from '../model.ts'
+import { isStorable, isWithin, limits } from '../texts.ts'
+import { factsOf } from './refusals.ts'
+import { checkRoomTexts, type RoomTexts } from './rooms.ts'
+
+export class SpaceActions {
+  private readonly core: Core
+  private readonly directory: Directory
+
+  constructor(core: Core) {
+    this.core = core
+    this.directory = core.storage.directory
+  }
+
+  /** The caller owns it and is its first member. Throws ChatError invalid_field. */
+  async create(owner: User, texts: RoomTexts & { iconUrl: string | null }): Promise<Space> {
+    checkSpaceTexts(texts)
+    return this.directory.createSpace({ ...texts, ownerId: owner.id })
+  }
+
+  /** Absent fields stay. Throws ChatError space_not_found, forbidden (owner only), invalid_field. */
+  async update(
+    principal: Principal,
+    spaceId: SpaceId,
+    patch: { name?: string; description?: string; iconUrl?: string },
+  ): Promise<Space> {
+    checkSpaceTexts({ name: patch.name ?? 'unchanged', description: patch.description ?? null, iconUrl: patch.iconUrl ?? null })
+    await this.getOwned(principal, spaceId)
+    const space = await this.directory.updateSpace(spaceId, patch)
+    if (!space) throw new ChatError('space_not_found')
+    return space
+  }
+
+  /** Its rooms go with it. Throws ChatError space_not_found, forbidden (owner only). */
+  async remove(principal: Principal, spaceId: SpaceId): Promise<void> {
+    const { actorId } = await this.getOwned(principal, spaceId)
+    factsOf(await this.core.journal.submit({ kind: 'space.delete', spaceId, actorId }))
+  }
+
+  /** Throws ChatError space_not_found, already_a_member. */
+  async join(user: User, spaceId: SpaceId): Promise<Space> {
+    const space = await this.getSpace(spaceId)
+    factsOf(await this.core.journal.submit({ kind: 'space.join', spaceId, userId: user.id, actorId: user.id }))
+    return space
+  }
+
+  /** Throws ChatError space_not_found, not_a_member, owner_stays. */
+  async leave(user: User, spaceId: SpaceId): Promise<void> {
+    factsOf(await this.core.journal.submit({ kind: 'space.leave', spaceId, userId: user.id, actorId: user.id }))
+  }
+
+  private async getOwned(principal: Principal, spaceId: SpaceId): Promise<{ actorId: UserId | null }> {
+    const space = await this.getSpace(spaceId)
+    const actorId = principal.kind === 'nobody' ? null : (principal.user?.id ?? null)
+    if (principal.kind !== 'service' && space.ownerId !== actorId) throw new ChatError('forbidden')
+    return { actorId }
+  }
+
+  private async getSpace(spaceId: SpaceId): Promise<Space> {
+    const space = await this.directory.findSpace(spaceId)
+    if (!space) throw new ChatError('space_not_found')
+    return space
+  }
+}
+
+function checkSpaceTexts(texts: RoomTexts & { iconUrl: string | null }): void {
+  checkRoomTexts(texts)
+  const { iconUrl } = texts
+  if (iconUrl !== null && (!isStorable(iconUrl) || !isWithin(iconUrl, limits.address)))
+    throw new ChatError('invalid_field', { field: 'icon_url' })
+}

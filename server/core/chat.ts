@@ -1,0 +1,122 @@
+/** The chat itself: what dialects receive. */
+import type { Bus } from '../bus/bus.ts'
+import type { Storage } from '../storage/storage.ts'
+import { AccountActions } from './actions/accounts.ts'
+import { MemberActions } from './actions/members.ts'
+import { MessageActions } from './actions/messages.ts'
+import { ReadActions } from './actions/reads.ts'
+import { RoomActions } from './actions/rooms.ts'
+import { SpaceActions } from './actions/spaces.ts'
+import { every, type Clock } from './clock.ts'
+import type { Core, CoreSettings, Passwords } from './core.ts'
+import { formatCursor } from './cursor.ts'
+import type { PresenceChanged } from './events.ts'
+import { createHub, type HubObserver } from './hub.ts'
+import { openJournal, type Journal, type JournalObserver } from './journal.ts'
+import { createPresence } from './presence.ts'
+import { Queries } from './queries.ts'
+import { createSessions } from './sessions.ts'
+import { createTail, type Tail } from './tail.ts'
+import { createUserCache } from './user-cache.ts'
+
+const pruneMs = 3_600_000
+
+export interface ChatOptions {
+  storage: Storage
+  bus: Bus
+  clock: Clock
+  passwords: Passwords
+  /** SHA-256 in hex. */
+  hash: (text: string) => string
+  settings: CoreSettings
+  /** More missed events than this are a reload (A7). */
+  replayMax: number
+  /** Live bytes that may wait while a session's replay is under way. */
+  heldBytesMax: number
+  observer: JournalObserver & Pick<HubObserver, 'onFanOut'>
+}
+
+export type Chat = Awaited<ReturnType<typeof openChat>>
+
+/** Opens a journal and begins to hear the others. Throws StorageUnavailable. */
+export async function openChat(options: ChatOptions) {
+  const { storage, clock, passwords, hash, settings } = options
+  const delivery = createDelivery(options)
+  const { sessions, users } = delivery
+  const journal = await openWriting(options, delivery)
+  await sessions.start()
+  const stopPruning = every(clock, pruneMs, () => storage.log.prune().catch(() => {}))
+  const core: Core = { storage, clock, journal, sessions, users, passwords, hash, settings }
+  const accounts = new AccountActions(core)
+
+  /** Live sessions end (1012), what is under way is stored and answered, and the journal closes. */
+  async function close(): Promise<void> {
+    sessions.endAll('stopping')
+    sessions.stop()
+    stopPruning()
+    await journal.close()
+    delivery.tail.stop()
+    await options.bus.close()
+  }
+
+  return {
+    settings,
+    accounts,
+    messages: new MessageActions(core),
+    members: new MemberActions(core, accounts),
+    reads: new ReadActions(core),
+    rooms: new RoomActions(core),
+    spaces: new SpaceActions(core),
+    queries: new Queries(core),
+    sessions,
+    ping: () => storage.ping(),
+    close,
+  }
+}
+
+/** What takes a commit to the clients: tail, hub and sessions, and presence beside it. */
+function createDelivery({ storage, clock, observer, replayMax, heldBytesMax }: ChatOptions) {
+  const { log, directory } = storage
+  const users = createUserCache(directory, clock)
+  const hub = createHub({
+    onFanOut: (dialect, events, receivers) => observer.onFanOut(dialect, events, receivers),
+    onRoomLost: (session, roomId) => sessions.onRoomLost(session, roomId),
+  })
+  const tail = createTail({
+    log,
+    clock,
+    complete: (facts) => users.complete(facts),
+    handOut(events, cursorAt) {
+      hub.handOut(events, cursorAt)
+      // Also of one without a live session, who is online for a while yet.
+      for (const event of events) if (event.type === 'member.removed') presence.forget(event.roomId, event.userId)
+    },
+    onDeaf: () => sessions.endAll('stopping'),
+  })
+  // Presence is derived and told again at the next change; storage says itself that it is away.
+  const announce = (changes: PresenceChanged[]) =>
+    void users
+      .completePresence(changes)
+      .then((events) => hub.announce(events, formatCursor(tail.position())))
+      .catch(() => {})
+  const presence = createPresence(clock, announce)
+  const sessions = createSessions({ log, directory, clock, hub, presence, tail, users, replayMax, heldBytesMax })
+  return { users, tail, sessions }
+}
+
+async function openWriting(options: ChatOptions, { tail }: { tail: Tail }): Promise<Journal> {
+  const { storage, bus, clock, observer } = options
+  const journal = await openJournal({
+    log: storage.log,
+    clock,
+    observer,
+    onOpen: (opened) => tail.adopt(opened),
+    onCommit: (commit) => {
+      tail.hear(commit)
+      bus.publish(commit)
+    },
+  })
+  await tail.start()
+  bus.listen((commit) => tail.hear(commit))
+  return journal
+}

@@ -1,0 +1,33 @@
+/** What actions and queries work with: the parts that chat.ts puts together. */
+import type { Storage } from '../storage/storage.ts'
+import type { Clock } from './clock.ts'
+import type { Journal } from './journal.ts'
+import type { Sessions } from './sessions.ts'
+import type { UserCache } from './user-cache.ts'
+
+export interface Core {
+  storage: Storage
+  clock: Clock
+  journal: Journal
+  sessions: Sessions
+  users: UserCache
+  passwords: Passwords
+  /** SHA-256 in hex. */
+  hash: (text: string) => string
+  settings: CoreSettings
+}
+
+/** Slow on purpose; throws ChatError too_many where too many are under way (A12). */
+export interface Passwords {
+  hash(password: string): Promise<string>
+  verify(password: string, hash: string): Promise<boolean>
+}
+
+export interface CoreSettings {
+  /** Identities named in a request are believed, unknown users and rooms made up (M2). */
+  isDevelopment: boolean
+  /** Whether anybody may register (`REGISTRATION`). */
+  isRegistrationOpen: boolean
+  /** Whether a host's token makes the account that it names (A9). */
+  makesHostAccounts: boolean
+}

@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest'
+import type { ChatEvent } from './events.ts'
+import { createHub } from './hub.ts'
+import type { Message, RoomId, UserId } from './model.ts'
+import { createSession, type Format, type Session } from './session.ts'
+import { unknownUser } from './user-cache.ts'
+
+let position = 0
+
+function base(roomId: RoomId, userId: UserId) {
+  position += 1
+  return { roomId, userId, actorId: userId, at: 0, seq: position, stamp: { journal: 1, position }, user: unknownUser(userId) }
+}
+function posted(roomId: RoomId, content: string): ChatEvent {
+  const texts = { kind: 'text', content, fileUrl: null, createdAt: 0, editedAt: null, deletedAt: null }
+  const message: Message = { id: 1, roomId, seq: 1, ordinal: 1, authorId: 1, ...texts }
+  return { type: 'message.posted', ...base(roomId, 1), message }
+}
+const removed = (roomId: RoomId, userId: UserId): ChatEvent => ({ type: 'member.removed', ...base(roomId, userId) })
+const deleted = (roomId: RoomId): ChatEvent => ({ type: 'room.deleted', ...base(roomId, 1) })
+const nameOf = (event: ChatEvent): string =>
+  event.type === 'message.posted'
+    ? event.message.content
+    : event.type === 'presence.changed'
+      ? `presence ${event.userId}`
+      : `${event.type} ${event.userId}`
+
+/** A format that counts its work and shows no room.updated. */
+function countingFormat(withCursor = false) {
+  const calls = { encode: 0, join: 0, cursors: [] as (string | null)[] }
+  const format: Format = {
+    dialect: withCursor ? 'resuming' : 'plain',
+    withCursor,
+    encode(event, cursor) {
+      calls.encode += 1
+      calls.cursors.push(cursor)
+      return event.type === 'room.updated' ? null : nameOf(event)
+    },
+    join(texts) {
+      calls.join += 1
+      return Buffer.from(texts.join('|'))
+    },
+  }
+  return { format, calls }
+}
+
+function open() {
+  const lost: [UserId, RoomId][] = []
+  const fanOuts: [string, number, number][] = []
+  const hub = createHub({
+    onFanOut: (dialect, events, receivers) => fanOuts.push([dialect, events, receivers]),
+    onRoomLost(session, roomId) {
+      lost.push([session.user.id, roomId])
+      hub.unsubscribe(roomId, session)
+    },
+  })
+  function enter(userId: UserId, format: Format, ...roomIds: RoomId[]) {
+    const writes: Uint8Array[] = []
+    const connection = {
+      write: (bytes: Uint8Array) => void writes.push(bytes),
+      queuedBytes: 0,
+      drained: async () => {},
+      close: () => {},
+    }
+    const session: Session = createSession({
+      user: unknownUser(userId),
+      format,
+      connection,
+      tokenHash: null,
+      hasOneRoom: true,
+      heldBytesMax: 1e6,
+    })
+    for (const roomId of roomIds) hub.subscribe(roomId, session)
+    return { session, writes, texts: () => writes.map((bytes) => Buffer.from(bytes).toString()) }
+  }
+  let cursorsAsked = 0
+  const cursorAt = (stamp: { position: number }) => {
+    cursorsAsked += 1
+    return `at ${stamp.position}`
+  }
+  const handOut = (...events: ChatEvent[]) => hub.handOut(events, cursorAt)
+  return { hub, enter, handOut, lost, fanOuts, cursorsAsked: () => cursorsAsked }
+}
+
+describe('the hub', () => {
+  it('encodes an event once per format that is present, and writes the same buffer to each connection, once per run', () => {
+    const { enter, handOut, fanOuts } = open()
+    const plain = countingFormat()
+    const other = countingFormat(true)
+    const absent = countingFormat()
+    const clients = [1, 2, 3].map((id) => enter(id, plain.format, 7))
+    const resuming = [4, 5].map((id) => enter(id, other.format, 7))
+    enter(6, absent.format, 8)
+    handOut(posted(7, 'a'), posted(7, 'b'), posted(7, 'c'))
+    expect([plain.calls.encode, plain.calls.join, other.calls.encode, other.calls.join, absent.calls.encode]).toEqual([
+      3, 1, 3, 1, 0,
+    ])
+    for (const client of [...clients, ...resuming]) expect(client.texts()).toEqual(['a|b|c'])
+    expect(
+      clients.every(({ writes }) => writes[0] === clients[0]!.writes[0]),
+      'the very same bytes',
+    ).toBe(true)
+    expect(fanOuts).toEqual([
+      ['plain', 3, 3],
+      ['resuming', 3, 2],
+    ])
+  })
+
+  it('gives each room its own events in their order', () => {
+    const { enter, handOut } = open()
+    const { format } = countingFormat()
+    const seven = enter(1, format, 7)
+    const both = enter(2, format, 7, 8)
+    handOut(posted(7, 'a'), posted(8, 'b'), posted(8, 'c'), posted(7, 'd'), posted(9, 'nobody is there'))
+    expect(seven.texts()).toEqual(['a', 'd'])
+    expect(both.texts()).toEqual(['a', 'b|c', 'd'])
+  })
+
+  it('asks for cursors only for formats that want them', () => {
+    const { enter, handOut, cursorsAsked } = open()
+    const plain = countingFormat()
+    enter(1, plain.format, 7)
+    handOut(posted(7, 'a'), posted(7, 'b'))
+    expect([cursorsAsked(), plain.calls.cursors]).toEqual([0, [null, null]])
+    const resuming = countingFormat(true)
+    enter(2, resuming.format, 7)
+    const events = [posted(7, 'c'), posted(7, 'd')]
+    handOut(...events)
+    expect(resuming.calls.cursors).toEqual(events.map((event) => `at ${'stamp' in event ? event.stamp.position : ''}`))
+  })
+
+  it('writes nothing where a format shows none of the events', () => {
+    const { enter, handOut, fanOuts } = open()
+    const client = enter(1, countingFormat().format, 7)
+    handOut({ type: 'room.updated', ...base(7, 1), name: 'a', description: null })
+    expect([client.writes, fanOuts]).toEqual([[], []])
+  })
+
+  it('[A15] gives a removed member his own removal and nothing behind it, and the others all', () => {
+    const { enter, handOut, lost } = open()
+    const { format } = countingFormat()
+    const [one, two, twoAgain] = [enter(1, format, 7), enter(2, format, 7, 8), enter(2, format, 7)]
+    handOut(posted(7, 'a'), removed(7, 2), posted(7, 'b'), posted(8, 'c'))
+    expect(one.texts().join('|')).toBe('a|member.removed 2|b')
+    expect(two.texts().join('|')).toBe('a|member.removed 2|c')
+    expect(twoAgain.texts().join('|')).toBe('a|member.removed 2')
+    expect(lost).toEqual([
+      [2, 7],
+      [2, 7],
+    ])
+  })
+
+  it('tells everybody that the room was deleted and takes the room from all', () => {
+    const { enter, handOut, lost } = open()
+    const clients = [enter(1, countingFormat().format, 7), enter(2, countingFormat(true).format, 7)]
+    handOut(posted(7, 'a'), deleted(7))
+    handOut(posted(7, 'b'))
+    for (const client of clients) expect(client.texts()).toEqual(['a|room.deleted 1'])
+    expect(lost).toEqual([
+      [1, 7],
+      [2, 7],
+    ])
+  })
+
+  it('goes on where a connection ends as it is written to', () => {
+    const { hub, enter, handOut } = open()
+    const { format } = countingFormat()
+    const [one, two, three] = [enter(1, format, 7), enter(2, format, 7), enter(3, format, 7)]
+    const deliver = two.session.deliver.bind(two.session)
+    two.session.deliver = (bytes) => {
+      deliver(bytes)
+      for (const { session } of [one, two]) hub.unsubscribe(7, session)
+    }
+    handOut(posted(7, 'a'))
+    handOut(posted(7, 'b'))
+    expect([one, two, three].map((client) => client.texts())).toEqual([['a'], ['a'], ['a', 'b']])
+  })
+
+  it('announces presence with the one cursor that it was given, in one write', () => {
+    const { hub, enter } = open()
+    const resuming = countingFormat(true)
+    const client = enter(1, resuming.format, 7)
+    const events: ChatEvent[] = [2, 3].map((userId) => ({
+      type: 'presence.changed',
+      roomId: 7,
+      userId,
+      online: true,
+      user: unknownUser(userId),
+    }))
+    hub.announce(events, 'now')
+    expect([client.texts(), resuming.calls.cursors]).toEqual([['presence 2|presence 3'], ['now', 'now']])
+  })
+})

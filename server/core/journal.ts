@@ -1,0 +1,275 @@
+/**
+ * Group commit: everything that changes a room goes through here. A write waits only for the commit in flight; all that came
+ * meanwhile goes together in the next one. Ack and delivery come after the commit, never before.
+ */
+import {
+  BatchRejected,
+  CommitUncertain,
+  JournalClosed,
+  StorageUnavailable,
+  type AppendResult,
+  type Commit,
+  type Entry,
+  type JournalRecord,
+  type LogStore,
+  type Outcome,
+} from '../storage/storage.ts'
+import { every, type Clock } from './clock.ts'
+import { ChatError } from './errors.ts'
+
+const entriesAtOnce = 1_000
+const batchBytes = 4 * 1024 * 1024
+/** What may wait for a commit; beyond it a write is refused at once. */
+const waitingMax = 20_000
+const waitingBytesMax = 64 * 1024 * 1024
+/** A write that has not begun to be stored after this is refused (503), and one whose commit is uncertain for so long is given up by its sender. */
+const patienceMs = 5_000
+const retryMs = 200
+const heartbeatMs = 10_000
+/** A journal that was not heard of for so long belongs to a process that is taken for dead. */
+const silentMs = 45_000
+
+/** Entries that stand in a row, as one socket's frames do: once one was given up, none behind it is stored (A15). */
+export interface Line {
+  isBroken: boolean
+}
+
+export interface Journal {
+  /** Resolves when it is committed or refused; throws ChatError `unavailable` when it cannot be, or is not known to be (A15). */
+  submit(entry: Entry, line?: Line | null): Promise<Outcome>
+  /** Waits for what was submitted, then closes the journal. */
+  close(): Promise<void>
+}
+
+export interface JournalObserver {
+  onCommit(commit: Commit, how: { entries: number; tookMs: number }): void
+  /** Worth a line in the log. */
+  onTrouble(text: string): void
+}
+
+export interface JournalOptions {
+  log: LogStore
+  clock: Clock
+  observer: JournalObserver
+  /** A journal was opened: at the start, or after the one before was closed by another. */
+  onOpen(journal: JournalRecord): void
+  /** What was committed, in order. */
+  onCommit(commit: Commit): void
+}
+
+interface Waiting {
+  entry: Entry
+  bytes: number
+  since: number
+  line: Line | null
+  settle(outcome: Outcome): void
+  giveUp(error: Error): void
+}
+
+export async function openJournal(options: JournalOptions): Promise<Journal> {
+  return new GroupCommit(options, await openNext(options))
+}
+
+async function openNext(options: JournalOptions): Promise<JournalRecord> {
+  const journal = await options.log.openJournal()
+  options.onOpen({ ...journal })
+  return journal
+}
+
+class GroupCommit implements Journal {
+  private readonly options: JournalOptions
+  private readonly log: LogStore
+  private readonly clock: Clock
+  private readonly observer: JournalObserver
+  private journal: JournalRecord
+  private queue: Waiting[] = []
+  private queuedBytes = 0
+  private running: Promise<void> | null = null
+  private isClosing = false
+  private readonly stopHeartbeat: () => void
+
+  constructor(options: JournalOptions, journal: JournalRecord) {
+    this.options = options
+    this.log = options.log
+    this.clock = options.clock
+    this.observer = options.observer
+    this.journal = journal
+    this.stopHeartbeat = every(options.clock, heartbeatMs, () => this.heartbeat())
+  }
+
+  submit(entry: Entry, line: Line | null = null): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (error: Error) => {
+        if (line) line.isBroken = true
+        reject(error)
+      }
+      const bytes = entry.kind === 'post' ? entry.content.length + 200 : 200
+      const isFull = this.queue.length >= waitingMax || this.queuedBytes > waitingBytesMax
+      if (this.isClosing || isFull || line?.isBroken) return giveUp(new ChatError('unavailable'))
+      this.queue.push({ entry, bytes, since: this.clock.now(), line, settle: resolve, giveUp })
+      this.queuedBytes += bytes
+      this.startRunning()
+    })
+  }
+
+  private startRunning(): void {
+    this.running ??= this.run().finally(() => {
+      this.running = null
+      if (this.queue.length > 0) this.startRunning()
+    })
+  }
+
+  /** While the database works on a batch, what the batch before brought is handed out. */
+  private async run(): Promise<void> {
+    // Everything that this turn of the loop still submits goes into the first batch.
+    await Promise.resolve()
+    let handOut = () => {}
+    while (this.queue.length > 0) {
+      const batch = this.takeBatch()
+      const storing = this.store(batch)
+      handOut()
+      const results = await storing
+      handOut = () => results.forEach((stored) => this.settle(stored))
+    }
+    handOut()
+  }
+
+  /** The next batch: bounded, and of one client key only the first, so that the second finds its row. */
+  private takeBatch(): Waiting[] {
+    const batch: Waiting[] = []
+    const rest: Waiting[] = []
+    const keys = new Set<string>()
+    let bytes = 0
+    let taken = 0
+    for (; taken < this.queue.length && batch.length < entriesAtOnce && bytes < batchBytes; taken++) {
+      const waiting = this.queue[taken]!
+      const key = keyOf(waiting.entry)
+      if (key !== null && keys.has(key)) {
+        rest.push(waiting)
+        continue
+      }
+      if (key !== null) keys.add(key)
+      batch.push(waiting)
+      bytes += waiting.bytes
+      this.queuedBytes -= waiting.bytes
+    }
+    this.queue = rest.length > 0 ? [...rest, ...this.queue.slice(taken)] : this.queue.slice(taken)
+    return batch
+  }
+
+  /** Without those that have waited too long, and those behind one of their line that was given up. */
+  private giveUpLate(batch: Waiting[]): Waiting[] {
+    return batch.filter((waiting) => {
+      if (this.clock.now() - waiting.since <= patienceMs && !waiting.line?.isBroken) return true
+      waiting.giveUp(new ChatError('unavailable'))
+      return false
+    })
+  }
+
+  private giveUpQueued(): void {
+    this.queue = this.giveUpLate(this.queue)
+    this.queuedBytes = this.queue.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  /** A batch that the database rejects as a whole is halved until only the faulty entry is refused. */
+  private async store(waiting: Waiting[]): Promise<Stored[]> {
+    const batch = this.giveUpLate(waiting)
+    if (batch.length === 0) return []
+    try {
+      return [{ batch, result: await this.append(batch) }]
+    } catch (error) {
+      if (!(error instanceof BatchRejected)) return this.giveUp(batch, error)
+      if (batch.length === 1) return this.refuse(batch[0]!, error)
+      const middle = batch.length >> 1
+      return [...(await this.store(batch.slice(0, middle))), ...(await this.store(batch.slice(middle)))]
+    }
+  }
+
+  private refuse(waiting: Waiting, error: Error): Stored[] {
+    this.observer.onTrouble(`an entry (${waiting.entry.kind}) cannot be stored: ${error.message}`)
+    if (waiting.line) waiting.line.isBroken = true
+    waiting.settle({ status: 'refused', reason: 'unstorable' })
+    return []
+  }
+
+  private giveUp(batch: Waiting[], error: unknown): Stored[] {
+    if (!(error instanceof StorageUnavailable)) this.observer.onTrouble(`a commit failed: ${String(error)}`)
+    for (const waiting of batch) waiting.giveUp(new ChatError('unavailable'))
+    return []
+  }
+
+  /** Appends, again where the outcome is uncertain, until it is known; a closed journal is followed by a new one. */
+  private async append(batch: Waiting[]): Promise<AppendResult> {
+    const entries = batch.map((waiting) => waiting.entry)
+    const start = this.clock.now()
+    for (let isUncertain = false; ;) {
+      try {
+        return await this.appendOnce(entries)
+      } catch (error) {
+        if (error instanceof JournalClosed) isUncertain = await this.reopen()
+        else if (error instanceof CommitUncertain || (isUncertain && error instanceof StorageUnavailable)) {
+          isUncertain = true
+          await this.waitWith(batch, start)
+        } else throw error
+      }
+    }
+  }
+
+  private async appendOnce(entries: Entry[]): Promise<AppendResult> {
+    const start = this.clock.now()
+    const result = await this.log.append(this.journal.number, this.journal.lastPosition + 1, entries)
+    this.journal.lastPosition = result.lastPosition
+    this.observer.onCommit(result, { entries: entries.length, tookMs: this.clock.now() - start })
+    return result
+  }
+
+  /**
+   * Nothing of the batch stands in the closed journal, so nothing is uncertain any more. Where the database went back, the journal
+   * is still open there: nothing may come of it any more.
+   */
+  private async reopen(): Promise<false> {
+    const { number } = this.journal
+    this.observer.onTrouble(`journal ${number} was closed by another process, or the database went back; opening a new one`)
+    await this.log.closeJournal(number)
+    this.journal = await openNext(this.options)
+    return false
+  }
+
+  /** Senders, those who wait behind too, are told `unavailable` when it takes too long; what became of their commit is found out all the same. */
+  private async waitWith(batch: Waiting[], start: number): Promise<void> {
+    if (this.clock.now() - start > patienceMs) for (const waiting of batch) waiting.giveUp(new ChatError('unavailable'))
+    this.giveUpQueued()
+    await new Promise<void>((resolve) => this.clock.after(retryMs, resolve))
+  }
+
+  private settle({ batch, result }: Stored): void {
+    this.options.onCommit(result)
+    result.outcomes.forEach((outcome, index) => batch[index]!.settle(outcome))
+  }
+
+  private async heartbeat(): Promise<void> {
+    try {
+      await this.log.touchJournal(this.journal.number)
+      await this.log.closeSilentJournals(silentMs)
+    } catch {
+      // The next one will; appends say the same and louder.
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosing = true
+    this.stopHeartbeat()
+    while (this.running) await this.running
+    await this.log.closeJournal(this.journal.number).catch(() => {})
+  }
+}
+
+interface Stored {
+  batch: Waiting[]
+  result: AppendResult
+}
+
+function keyOf(entry: Entry): string | null {
+  if (entry.kind !== 'post' || entry.clientKey === null) return null
+  return `${entry.roomId}:${entry.authorId}:${entry.clientKey}`
+}

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import type { Member, Principal, Role, Room, RoomRule, User } from './model.ts'
+import { mayChange, type RoomChange } from './permissions.ts'
+import { unknownUser } from './user-cache.ts'
+
+const roles: (Role | null)[] = ['admin', 'sub-admin', 'member', null]
+const changes: RoomChange[] = ['add', 'remove', 'rename', 'delete']
+const user = (id: number): User => unknownUser(id)
+const roomOf = (rule: RoomRule): Room => ({
+  id: 1,
+  kind: 'group',
+  rule,
+  name: 'a',
+  description: null,
+  spaceId: null,
+  head: 1,
+  ordinal: 0,
+  createdAt: 0,
+  updatedAt: 0,
+})
+
+function memberOf(role: Role | null): Member | null {
+  const marker = { seq: 0, ordinal: 0, readAt: null }
+  return (
+    role && {
+      id: 1,
+      roomId: 1,
+      userId: 1,
+      role,
+      nickname: '',
+      joinedAt: 0,
+      joinedSeq: 1,
+      marker,
+    }
+  )
+}
+
+const as = (principal: Principal, role: Role | null) => ({ principal, member: memberOf(role) })
+const caller: Principal = { kind: 'user', user: user(1) }
+const other = (role: Role | null) => ({ userId: 2, role })
+
+/** One line of A13: what a member of each role may; `remove` by the role of who is removed. Nobody listed: nobody. */
+interface Rule {
+  rule: RoomRule
+  add: (Role | null)[]
+  remove: Partial<Record<Role, (Role | null)[]>>
+  rename: (Role | null)[]
+  delete: (Role | null)[]
+}
+
+const table: Rule[] = [
+  {
+    rule: 'owner',
+    add: ['admin'],
+    remove: { admin: ['admin'], 'sub-admin': ['admin'], member: ['admin'] },
+    rename: ['admin'],
+    delete: ['admin'],
+  },
+  { rule: 'pair', add: ['admin', 'sub-admin', 'member'], remove: {}, rename: [], delete: [] },
+  { rule: 'peers', add: ['admin', 'sub-admin', 'member'], remove: {}, rename: [], delete: [] },
+  {
+    rule: 'admins',
+    add: ['admin', 'sub-admin', 'member'],
+    remove: { 'sub-admin': ['admin', 'sub-admin', 'member'], member: ['admin', 'sub-admin', 'member'] },
+    rename: ['admin'],
+    delete: ['admin'],
+  },
+  {
+    rule: 'roles',
+    add: ['admin', 'sub-admin'],
+    remove: { 'sub-admin': ['admin'], member: ['admin', 'sub-admin'] },
+    rename: ['admin', 'sub-admin'],
+    delete: ['admin'],
+  },
+  { rule: 'service', add: [], remove: {}, rename: [], delete: [] },
+  { rule: 'anyone', add: roles, remove: { admin: roles, 'sub-admin': roles, member: roles }, rename: roles, delete: roles },
+]
+
+describe.each(table)('[A13] in a room with the rule $rule', (line) => {
+  const room = roomOf(line.rule)
+
+  it.each(['add', 'rename', 'delete'] as const)('%s is for whom the table names', (change) => {
+    const may = roles.filter((role) => mayChange(room, as(caller, role), change, change === 'add' ? other(null) : null))
+    expect(may).toEqual(line[change])
+  })
+
+  it.each(['admin', 'sub-admin', 'member'] as const)('a %s is removed by whom the table names', (role) => {
+    const may = roles.filter((byRole) => mayChange(room, as(caller, byRole), 'remove', other(role)))
+    expect(may).toEqual(line.remove[role] ?? [])
+  })
+
+  it('anyone removes himself, whatever he is', () => {
+    expect(roles.every((role) => mayChange(room, as(caller, role), 'remove', { userId: 1, role }))).toBe(true)
+  })
+
+  it('a service key may do all of it, for a user and for nobody', () => {
+    for (const actor of [as({ kind: 'service', user: null }, null), as({ kind: 'service', user: user(9) }, null)]) {
+      expect(changes.every((change) => mayChange(room, actor, change, other('admin')))).toBe(true)
+    }
+  })
+
+  it("a request without an actor may what its rule leaves to it: a project's and development's open room", () => {
+    const may = changes.every((change) => mayChange(room, as({ kind: 'nobody' }, null), change, other('admin')))
+    expect(may).toBe(line.rule === 'service' || line.rule === 'anyone')
+  })
+})

@@ -1,0 +1,114 @@
+/** What members may see. Each answer shows every write that was acknowledged before it. */
+import type { Directory, LogStore } from '../storage/storage.ts'
+import type { Core } from './core.ts'
+import { ChatError } from './errors.ts'
+import type { Member, Message, MessageId, Principal, Room, RoomId, Space, SpaceId, User, UserId } from './model.ts'
+import { unknownUser } from './user-cache.ts'
+
+export interface AuthoredMessage {
+  message: Message
+  author: User
+}
+
+export interface MemberView {
+  member: Member
+  user: User
+  /** Others' messages behind his marker that are not deleted. */
+  unreadCount: number
+}
+
+export interface Page {
+  offset: number
+  limit: number
+}
+
+export class Queries {
+  private readonly core: Core
+  private readonly log: LogStore
+  private readonly directory: Directory
+
+  constructor(core: Core) {
+    this.core = core
+    this.log = core.storage.log
+    this.directory = core.storage.directory
+  }
+
+  /** Throws ChatError room_not_found, not_a_member (a stranger, M4). */
+  async getRoom(principal: Principal, roomId: RoomId): Promise<Room> {
+    const room = await this.log.findRoom(roomId)
+    if (!room) throw new ChatError('room_not_found')
+    if (principal.kind === 'user') await this.getMember(roomId, principal.user.id)
+    return room
+  }
+
+  /** Throws ChatError not_a_member. */
+  async getMember(roomId: RoomId, userId: UserId): Promise<Member> {
+    const member = await this.log.findMember(roomId, userId)
+    if (!member) throw new ChatError('not_a_member')
+    return member
+  }
+
+  async listRoomsOf(userId: UserId): Promise<Room[]> {
+    return this.log.listRoomsOf(userId)
+  }
+
+  /** In order of entry. Throws as `getRoom`. */
+  async listMembers(principal: Principal, roomId: RoomId): Promise<MemberView[]> {
+    const room = await this.getRoom(principal, roomId)
+    const members = await this.log.listMembers(roomId)
+    const [users, deleted] = await Promise.all([
+      this.core.users.findAll(members.map((member) => member.userId)),
+      this.log.countDeletedAfter(
+        roomId,
+        members.map((member) => member.marker.seq),
+      ),
+    ])
+    return members.map((member, index) => ({
+      member,
+      user: users.get(member.userId) ?? unknownUser(member.userId),
+      unreadCount: Math.max(0, room.ordinal - member.marker.ordinal - (deleted[index] ?? 0)),
+    }))
+  }
+
+  /** Newest first, with how many there are in all. Throws as `getRoom`. */
+  async listMessages(principal: Principal, roomId: RoomId, page: Page): Promise<{ messages: AuthoredMessage[]; total: number }> {
+    await this.getRoom(principal, roomId)
+    const messages = await this.log.listMessages(roomId, page)
+    const [authored, room, [deleted]] = await Promise.all([
+      this.withAuthors(messages),
+      this.log.findRoom(roomId),
+      this.log.countDeletedAfter(roomId, [0]),
+    ])
+    return { messages: authored, total: (room?.ordinal ?? 0) - (deleted ?? 0) }
+  }
+
+  /** Throws as `getRoom`, and message_not_found. */
+  async getMessage(principal: Principal, roomId: RoomId, messageId: MessageId): Promise<AuthoredMessage> {
+    await this.getRoom(principal, roomId)
+    const message = await this.log.findMessage(roomId, messageId)
+    if (!message || message.deletedAt !== null) throw new ChatError('message_not_found')
+    return (await this.withAuthors([message]))[0]!
+  }
+
+  private async withAuthors(messages: Message[]): Promise<AuthoredMessage[]> {
+    const users = await this.core.users.findAll(new Set(messages.map((message) => message.authorId)))
+    return messages.map((message) => ({ message, author: users.get(message.authorId) ?? unknownUser(message.authorId) }))
+  }
+
+  /** Throws ChatError space_not_found, not_a_member. */
+  async getSpace(principal: Principal, spaceId: SpaceId): Promise<{ space: Space; rooms: Room[] }> {
+    const space = await this.directory.findSpace(spaceId)
+    if (!space) throw new ChatError('space_not_found')
+    const mayNot = principal.kind === 'user' && !(await this.directory.isSpaceMember(spaceId, principal.user.id))
+    if (mayNot) throw new ChatError('not_a_member')
+    return { space, rooms: await this.log.listRoomsIn(spaceId) }
+  }
+
+  async listSpacesOf(userId: UserId): Promise<Space[]> {
+    return this.directory.listSpacesOf(userId)
+  }
+
+  async listUsers(page: Page): Promise<User[]> {
+    return this.directory.listUsers(page)
+  }
+}

@@ -1,0 +1,143 @@
+/** A live authenticated client: who he is, what he receives, and the pipe that it goes through. */
+import type { ChatEvent } from './events.ts'
+import type { RoomId, User } from './model.ts'
+
+/** The pipe, as the transport kit provides it; it knows no user. Its queue is bounded: past its byte budget it ends itself (1013). */
+export interface Connection {
+  /** Hands whole frames over, in order. The bytes may be shared with other connections and must not be changed. */
+  write(bytes: Uint8Array): void
+  readonly queuedBytes: number
+  /** Resolves when what was written has left, or the connection has closed. */
+  drained(): Promise<void>
+  /** `code` is a WebSocket close code; a transport without codes just ends. */
+  close(code: number, reason: string): void
+}
+
+/** How one dialect shows events; sessions that pass the same object share the encoded bytes. */
+export interface Format {
+  /** For metrics: the dialect's name. */
+  dialect: string
+  /** Whether events carry a cursor (A7: only for clients that asked). */
+  withCursor: boolean
+  /** One frame's text; null where the dialect shows no such event. Pure. */
+  encode(event: ChatEvent, cursor: string | null): string | null
+  /** Frames the texts for the transport and joins them into one buffer. */
+  join(texts: string[]): Uint8Array
+}
+
+/** Why a live connection ends (A15), with its WebSocket close code. */
+export const endings = {
+  revoked: { code: 4001, text: 'credential revoked' },
+  removed: { code: 4003, text: 'no longer a member' },
+  stopping: { code: 1012, text: 'server restart' },
+  too_slow: { code: 1013, text: 'reader too slow' },
+  not_stored: { code: 1013, text: 'a frame could not be stored' },
+} as const
+
+export type Ending = keyof typeof endings
+
+export interface Session {
+  readonly user: User
+  readonly format: Format
+  readonly rooms: Set<RoomId>
+  /** SHA-256 of the token that opened it, in hex; null where there was none. Its revocation ends the session. */
+  readonly tokenHash: string | null
+  /** A door with one room: losing the room ends the session (4003); others only lose the room. */
+  readonly hasOneRoom: boolean
+  isOpen: boolean
+  /** What its connection has not taken yet, and what is held. */
+  readonly queuedBytes: number
+  /** While a replay is under way: live bytes that wait for its end. Null when live. */
+  held: Uint8Array[] | null
+  /** Live events of the rooms it is in. */
+  deliver(bytes: Uint8Array): void
+  /** Frames for this session alone, ahead of what is held. */
+  send(texts: string[]): void
+  /** As `send`, for many: waits for the connection between pieces, so that its budget holds. */
+  sendMany(texts: string[]): Promise<void>
+  /** Ends the hold: what waited goes out, then live. */
+  release(): void
+  end(ending: Ending): void
+}
+
+export interface SessionOptions {
+  user: User
+  format: Format
+  connection: Connection
+  tokenHash: string | null
+  hasOneRoom: boolean
+  /** Live bytes that may wait during a replay before the reader counts as too slow. */
+  heldBytesMax: number
+}
+
+const pieceBytes = 128 * 1024
+
+export function createSession(options: SessionOptions): Session {
+  return new LiveSession(options)
+}
+
+/** A class, as there are tens of thousands: methods are shared. */
+class LiveSession implements Session {
+  readonly user: User
+  readonly format: Format
+  readonly rooms = new Set<RoomId>()
+  readonly tokenHash: string | null
+  readonly hasOneRoom: boolean
+  isOpen = true
+  held: Uint8Array[] | null = null
+  private heldBytes = 0
+  private readonly heldBytesMax: number
+  private readonly connection: Connection
+
+  constructor(options: SessionOptions) {
+    this.user = options.user
+    this.format = options.format
+    this.tokenHash = options.tokenHash
+    this.hasOneRoom = options.hasOneRoom
+    this.connection = options.connection
+    this.heldBytesMax = options.heldBytesMax
+  }
+
+  get queuedBytes(): number {
+    return this.connection.queuedBytes + this.heldBytes
+  }
+
+  deliver(bytes: Uint8Array): void {
+    if (this.held === null) return this.connection.write(bytes)
+    this.heldBytes += bytes.byteLength
+    if (this.heldBytes > this.heldBytesMax) return this.end('too_slow')
+    this.held.push(bytes)
+  }
+
+  send(texts: string[]): void {
+    if (texts.length > 0) this.connection.write(this.format.join(texts))
+  }
+
+  async sendMany(texts: string[]): Promise<void> {
+    let piece: string[] = []
+    let length = 0
+    for (const text of texts) {
+      piece.push(text)
+      length += text.length
+      if (length < pieceBytes) continue
+      this.send(piece)
+      await this.connection.drained()
+      if (!this.isOpen) return
+      piece = []
+      length = 0
+    }
+    this.send(piece)
+  }
+
+  release(): void {
+    const held = this.held ?? []
+    this.held = null
+    this.heldBytes = 0
+    for (const bytes of held) this.connection.write(bytes)
+  }
+
+  end(ending: Ending): void {
+    const { code, text } = endings[ending]
+    this.connection.close(code, text)
+  }
+}

@@ -1,0 +1,53 @@
+/** What texts may be (A4, A8, A17). Lengths are in code points. */
+import { ChatError } from './errors.ts'
+
+export const limits = {
+  message: 10_000,
+  name: 100,
+  description: 1_000,
+  address: 2_048,
+  username: 50,
+  /** In bytes of UTF-8, as bcrypt counts. */
+  passwordBytes: 72,
+  clientKey: 128,
+} as const
+
+/** Not broken, and without U+0000, which PostgreSQL cannot keep. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed()
+}
+
+export function isWithin(text: string, max: number): boolean {
+  return text.length <= max || (text.length <= 2 * max && [...text].length <= max)
+}
+
+export function isBlank(text: string): boolean {
+  return text.trim() === ''
+}
+
+/** 1 to 50 code points, no control characters or `/`, no blanks at the ends, not `.` or `..`, not a guest's (A17). */
+export function isUsername(name: string): boolean {
+  return (
+    isStorable(name) &&
+    name.length > 0 &&
+    isWithin(name, limits.username) &&
+    name.trim() === name &&
+    !/[\p{Cc}/]/u.test(name) &&
+    name !== '.' &&
+    name !== '..' &&
+    !name.startsWith('guest:')
+  )
+}
+
+/** http, https or our own `/uploads/` (A16). */
+export function isFileUrl(url: string): boolean {
+  if (!isStorable(url) || !isWithin(url, limits.address) || /[\s\p{Cc}]/u.test(url)) return false
+  return /^https?:\/\/[^/?#]/i.test(url) || /^\/uploads\/[^/]/.test(url)
+}
+
+/** A client key (A8), or null where none was given. */
+export function parseClientKey(key: string | null | undefined): string | null {
+  if (key === null || key === undefined) return null
+  if (!/^[\x21-\x7e]{1,128}$/.test(key)) throw new ChatError('invalid_key')
+  return key
+}

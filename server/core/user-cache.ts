@@ -1,0 +1,93 @@
+/** Accounts by id, as events name them: a bounded cache in front of the directory. */
+import type { Directory } from '../storage/storage.ts'
+import type { Clock } from './clock.ts'
+import type { ChatEvent, Fact, PresenceChanged } from './events.ts'
+import type { User, UserId } from './model.ts'
+
+/** A name changed on another node shows here after this at the latest. */
+const freshMs = 30_000
+const usersMax = 50_000
+
+export interface UserCache {
+  /** Puts in what was just read or changed. */
+  note(user: User): void
+  find(userId: UserId): Promise<User | null>
+  /** Those that exist. */
+  findAll(userIds: Iterable<UserId>): Promise<Map<UserId, User>>
+  /** Facts with the accounts that they are about; without a wait where all are known. */
+  complete(facts: Fact[]): Promise<ChatEvent[]>
+  /** The same for presence; changes of accounts that do not exist are left out. */
+  completePresence(changes: PresenceChanged[]): Promise<ChatEvent[]>
+}
+
+export function createUserCache(directory: Directory, clock: Clock): UserCache {
+  return new DirectoryCache(directory, clock)
+}
+
+class DirectoryCache implements UserCache {
+  private readonly entries = new Map<UserId, { user: User; until: number }>()
+  private readonly directory: Directory
+  private readonly clock: Clock
+
+  constructor(directory: Directory, clock: Clock) {
+    this.directory = directory
+    this.clock = clock
+  }
+
+  note(user: User): void {
+    this.entries.delete(user.id)
+    if (this.entries.size >= usersMax) this.entries.delete(this.entries.keys().next().value!)
+    this.entries.set(user.id, { user, until: this.clock.now() + freshMs })
+  }
+
+  async findAll(userIds: Iterable<UserId>): Promise<Map<UserId, User>> {
+    const found = new Map<UserId, User>()
+    const missing = new Set<UserId>()
+    const now = this.clock.now()
+    for (const id of userIds) {
+      const entry = this.entries.get(id)
+      if (entry && entry.until > now) found.set(id, entry.user)
+      else missing.add(id)
+    }
+    if (missing.size === 0) return found
+    for (const user of await this.directory.findUsers([...missing])) {
+      this.note(user)
+      found.set(user.id, user)
+    }
+    return found
+  }
+
+  async find(userId: UserId): Promise<User | null> {
+    return (await this.findAll([userId])).get(userId) ?? null
+  }
+
+  async complete(facts: Fact[]): Promise<ChatEvent[]> {
+    const users = await this.findAll(new Set(facts.map((fact) => fact.userId)))
+    return facts.map((fact) => Object.assign(fact, { user: users.get(fact.userId) ?? unknownUser(fact.userId) }))
+  }
+
+  async completePresence(changes: PresenceChanged[]): Promise<ChatEvent[]> {
+    const users = await this.findAll(new Set(changes.map((change) => change.userId)))
+    return changes.flatMap((change) => {
+      const user = users.get(change.userId)
+      return user ? [{ ...change, user }] : []
+    })
+  }
+}
+
+/** Stands in for an account that the directory does not hold, so that its messages still show. */
+export function unknownUser(id: UserId): User {
+  const name = `user${id}`
+  return {
+    id,
+    username: name,
+    email: `${name}@example.com`,
+    fullName: name,
+    bio: null,
+    avatarUrl: null,
+    origin: 'host',
+    isActive: false,
+    createdAt: 0,
+    updatedAt: 0,
+  }
+}

@@ -1,0 +1,114 @@
+/** A chat without a server, for tests of the core: over memory storage, with clients that hold what they were handed. */
+import { createHash } from 'node:crypto'
+import type { Bus } from '../server/bus/bus.ts'
+import { createMemoryBus } from '../server/bus/memory/memory-bus.ts'
+import { openChat, type Chat } from '../server/core/chat.ts'
+import type { Clock } from '../server/core/clock.ts'
+import type { ChatEvent } from '../server/core/events.ts'
+import type { RoomId, User } from '../server/core/model.ts'
+import type { Connection, Format, Session } from '../server/core/session.ts'
+import type { Storage } from '../server/storage/storage.ts'
+
+/** Real timers, twenty times as fast: nothing waits for luck, and a heal takes 3 ms. */
+export const fastClock: Clock = {
+  now: () => Date.now(),
+  after(ms, call) {
+    const timer = setTimeout(call, ms / 20).unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+export interface TestChatOptions {
+  clock?: Clock
+  bus?: Bus
+  replayMax?: number
+  isDevelopment?: boolean
+  onTrouble?(text: string): void
+}
+
+export function openTestChat(storage: Storage, options: TestChatOptions = {}): Promise<Chat> {
+  return openChat({
+    storage,
+    bus: options.bus ?? createMemoryBus().connect(),
+    clock: options.clock ?? fastClock,
+    passwords: { hash: async (password) => `plain ${password}`, verify: async (password, hash) => hash === `plain ${password}` },
+    hash: (text) => createHash('sha256').update(text).digest('hex'),
+    settings: { isDevelopment: options.isDevelopment ?? true, isRegistrationOpen: true, makesHostAccounts: true },
+    replayMax: options.replayMax ?? 10_000,
+    heldBytesMax: 1 << 20,
+    observer: { onCommit: () => {}, onTrouble: options.onTrouble ?? (() => {}), onFanOut: () => {} },
+  })
+}
+
+/** One frame as a test client gets it. */
+export interface TestFrame {
+  event: ChatEvent
+  cursor: string | null
+}
+
+/** Shows everything, as a dialect with all events would. */
+export function testFormat(withCursor: boolean): Format {
+  return {
+    dialect: 'test',
+    withCursor,
+    encode: (event, cursor) =>
+      JSON.stringify({ event, cursor: cursor === null ? null : `${event.roomId.toString(36)}.${cursor}` }),
+    join: (texts) => Buffer.from(texts.map((text) => `${text}\n`).join('')),
+  }
+}
+
+const formats = { plain: testFormat(false), resuming: testFormat(true) }
+
+export interface TestClient {
+  session: Session
+  frames: TestFrame[]
+  isReload: boolean
+  /** What it had been handed when it entered. */
+  cursor: string
+  closedWith: number | null
+  leave(): void
+}
+
+/** Enters a room as a live client; `since` as in `Sessions.enterRoom`. */
+export async function connect(chat: Chat, user: User, roomId: RoomId, since: string | null = null): Promise<TestClient> {
+  const frames: TestFrame[] = []
+  const connection: Connection = {
+    queuedBytes: 0,
+    drained: async () => {},
+    write: (bytes) => frames.push(...parseFrames(bytes)),
+    close(code) {
+      client.closedWith = code
+      chat.sessions.close(session)
+    },
+  }
+  const format = since === null ? formats.plain : formats.resuming
+  const session = chat.sessions.open({ user, format, connection, tokenHash: null, hasOneRoom: true })
+  const client: TestClient = {
+    session,
+    frames,
+    isReload: false,
+    cursor: '',
+    closedWith: null,
+    leave: () => chat.sessions.close(session),
+  }
+  const entered = await chat.sessions.enterRoom(session, roomId, since)
+  client.isReload = entered.isReload
+  client.cursor = entered.cursor
+  session.send(entered.missed)
+  session.release()
+  return client
+}
+
+function parseFrames(bytes: Uint8Array): TestFrame[] {
+  const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n')
+  return lines.map((line) => JSON.parse(line) as TestFrame)
+}
+
+/** Waits for what must come; fails after 10 s, or what is said, with what it waited for. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+  const deadline = Date.now() + withinMs
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`did not come: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}
