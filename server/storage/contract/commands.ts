@@ -1,0 +1,119 @@
+/** Entries at random, for two databases at once: each names spaces and messages in its own way. */
+import fc from 'fast-check'
+import type { MessageId, RoomId, RoomRule, SpaceId } from '../../core/model.ts'
+import type { Entry } from '../storage.ts'
+import { add, channel, edit, expel, keyed, post, read, remove, room } from './entries.ts'
+
+/** What a command's small numbers stand for in one database. */
+export interface Names {
+  /** A user or a room. */
+  number(small: number): number
+  space(index: number): SpaceId
+  /** An id that no message has where there are not so many in the room. */
+  message(roomId: RoomId, index: number): MessageId
+}
+
+export type Command = (names: Names) => Entry
+
+const user = fc.integer({ min: 1, max: 4 })
+const roomNumber = fc.integer({ min: 1, max: 3 })
+const space = fc.integer({ min: 0, max: 1 })
+const index = fc.integer({ min: 0, max: 6 })
+const text = fc.constantFrom('a', 'b', '안녕')
+const rule = fc.constantFrom<RoomRule>('admins', 'roles', 'peers')
+
+const command = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.tuple(roomNumber, user, text, fc.boolean()).map(([r, u, t, isGuest]) => makePost(r, u, { t, isGuest })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(roomNumber, user, text).map(
+      ([r, u, t]): Command =>
+        ({ number }) =>
+          keyed(number(r), number(u), 'key', t),
+    ),
+  },
+  { weight: 3, arbitrary: fc.tuple(roomNumber, user, index, text).map(([r, u, i, t]) => makeEdit(r, u, i, t)) },
+  { weight: 3, arbitrary: fc.tuple(roomNumber, user, index).map(([r, u, i]) => makeRemove(r, u, i)) },
+  { weight: 4, arbitrary: fc.tuple(roomNumber, user, fc.option(index)).map(([r, u, i]) => makeRead(r, u, i)) },
+  { weight: 4, arbitrary: fc.tuple(roomNumber, fc.uniqueArray(user), rule).map(([r, users, by]) => makeRoom(r, users, by)) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(roomNumber, space).map(([r, s]): Command => (names) => {
+      return { ...channel(names.space(s), names.number(1)), id: names.number(r) }
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: roomNumber.map((r): Command => ({ number }) => ({ kind: 'room.delete', roomId: number(r), actorId: null })),
+  },
+  { weight: 1, arbitrary: fc.tuple(roomNumber, text).map(([r, name]) => makeUpdate(r, name)) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(roomNumber, user, fc.boolean(), fc.option(user)).map(([r, u, all, by]) => makeAdd(r, u, all, by)),
+  },
+  { weight: 4, arbitrary: fc.tuple(roomNumber, user, fc.option(user)).map(([r, u, by]) => makeExpel(r, u, by)) },
+  { weight: 3, arbitrary: fc.tuple(space, user).map(([s, u]) => makeSpaceMove('space.join', s, u)) },
+  { weight: 2, arbitrary: fc.tuple(space, user).map(([s, u]) => makeSpaceMove('space.leave', s, u)) },
+  {
+    weight: 1,
+    arbitrary: space.map((s): Command => (names) => ({ kind: 'space.delete', spaceId: names.space(s), actorId: null })),
+  },
+)
+
+function makePost(r: number, u: number, { t, isGuest }: { t: string; isGuest: boolean }): Command {
+  return ({ number }) => post(number(r), number(u), t, { isGuest })
+}
+
+function makeEdit(r: number, u: number, i: number, t: string): Command {
+  return ({ number, message }) => edit(number(r), number(u), message(number(r), i), t)
+}
+
+function makeRemove(r: number, u: number, i: number): Command {
+  return ({ number, message }) => remove(number(r), number(u), message(number(r), i))
+}
+
+function makeRead(r: number, u: number, i: number | null): Command {
+  return ({ number, message }) => read(number(r), number(u), i === null ? null : message(number(r), i))
+}
+
+function makeRoom(r: number, users: number[], by: RoomRule): Command {
+  return ({ number }) => room(users.map(number), { id: number(r), rule: by })
+}
+
+function makeUpdate(r: number, name: string): Command {
+  return ({ number }) => ({ kind: 'room.update', roomId: number(r), name, description: null, actorId: null })
+}
+
+function makeAdd(r: number, u: number, all: boolean, by: number | null): Command {
+  const more = { read: all ? 'all' : 'none' } as const
+  return ({ number }) => add(number(r), number(u), { ...more, ifMember: by === null ? null : number(by) })
+}
+
+function makeExpel(r: number, u: number, by: number | null): Command {
+  return ({ number }) => expel(number(r), number(u), { ifMember: by === null ? null : number(by) })
+}
+
+function makeSpaceMove(kind: 'space.join' | 'space.leave', s: number, u: number): Command {
+  return (names) => ({ kind, spaceId: names.space(s), userId: names.number(u), actorId: null })
+}
+
+/** Identity names: to see which entries of a batch would carry the same key. */
+const plain: Names = { number: (small) => small, space: (small) => small, message: () => 0 }
+
+/** The port promises that no two entries of a batch have the same room, author and key; the later ones are left out. */
+function withoutTwins(batch: Command[]): Command[] {
+  const seen = new Set<string>()
+  return batch.filter((make) => {
+    const entry = make(plain)
+    if (entry.kind !== 'post' || entry.clientKey === null) return true
+    const name = `${entry.roomId} ${entry.authorId}`
+    return !seen.has(name) && seen.add(name)
+  })
+}
+
+const batch = fc.array(command, { minLength: 1, maxLength: 8 }).map(withoutTwins)
+
+export const commandBatches = fc.array(batch, { minLength: 1, maxLength: 15 })

@@ -1,0 +1,75 @@
+/** For tests: a Storage whose database goes away, answers too late or rejects, when it is told to. */
+import { BatchRejected, CommitUncertain, StorageUnavailable, type AppendResult, type Entry, type Storage } from './storage.ts'
+
+/**
+ * What befalls one append. `unavailable`: it did nothing and says so. `uncertain-landed`: it stands, but the answer is lost.
+ * `uncertain-lost`: it does not stand, which the caller cannot know. `rejected`: the database rejects the batch.
+ */
+export type Fault = 'unavailable' | 'uncertain-landed' | 'uncertain-lost' | 'rejected'
+
+export interface FaultyStorage {
+  storage: Storage
+  /** The next append meets this fault; several are met one after the other. */
+  failNext(fault: Fault): void
+  /** From now on every batch with such an entry is rejected. */
+  rejectEntries(isFaulty: (entry: Entry) => boolean): void
+  /** While it is away, everything throws StorageUnavailable. */
+  setAway(isAway: boolean): void
+}
+
+export function withFaults(storage: Storage): FaultyStorage {
+  const faults: Fault[] = []
+  let isFaulty: (entry: Entry) => boolean = () => false
+  let isAway = false
+  const check = () => {
+    if (isAway) throw new StorageUnavailable('away, for a test')
+  }
+
+  async function append(journal: number, firstPosition: number, entries: Entry[]): Promise<AppendResult> {
+    if (entries.some(isFaulty)) throw new BatchRejected('rejected, for a test')
+    const fault = faults.shift()
+    if (fault !== undefined && fault !== 'uncertain-landed') throw errorOf(fault)
+    const result = await storage.log.append(journal, firstPosition, entries)
+    if (fault !== undefined) throw errorOf(fault)
+    return result
+  }
+
+  return {
+    storage: {
+      log: guard(storage.log, check, { append }),
+      directory: guard(storage.directory, check),
+      ping: async () => {
+        check()
+        return storage.ping()
+      },
+      close: () => storage.close(),
+    },
+    failNext: (fault) => void faults.push(fault),
+    rejectEntries: (test) => {
+      isFaulty = test
+    },
+    setAway: (away) => {
+      isAway = away
+    },
+  }
+}
+
+function errorOf(fault: Fault): Error {
+  if (fault === 'rejected') return new BatchRejected('rejected, for a test')
+  if (fault === 'unavailable') return new StorageUnavailable('unavailable, for a test')
+  return new CommitUncertain('uncertain, for a test')
+}
+
+/** Calls `check` before each method of a port, and then the one in `instead` where there is one. */
+function guard<T extends object>(port: T, check: () => void, instead: Partial<T> = {}): T {
+  return new Proxy(port, {
+    get(target, name) {
+      const value: unknown = Reflect.get(instead, name) ?? Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return async (...values: unknown[]): Promise<unknown> => {
+        check()
+        return Reflect.apply(value, target, values)
+      }
+    },
+  })
+}

@@ -1,0 +1,124 @@
+/** The directory's port over the state. */
+import type { User, UserId } from '../../core/model.ts'
+import type { Directory, NewUser, UserPatch } from '../storage.ts'
+import type { MemoryState } from './state.ts'
+
+export function openDirectory(state: MemoryState): Directory {
+  return { ...openAccounts(state), ...openSpaces(state), ...openMarks(state) }
+}
+
+type Accounts = Pick<
+  Directory,
+  'createUser' | 'updateUser' | 'findUser' | 'findUsers' | 'findUserByName' | 'listUsers' | 'findPasswordHash'
+>
+
+function openAccounts(state: MemoryState): Accounts {
+  return {
+    createUser: async (user) => createUser(state, user),
+    updateUser: async (userId, patch) => updateUser(state, userId, patch),
+    findUser: async (userId) => findUser(state, userId),
+    findUsers: async (userIds) => byId(new Set(userIds)).flatMap((userId) => findUser(state, userId) ?? []),
+    findUserByName: async (username) => findUser(state, state.usernames.get(username.normalize('NFC'))),
+    listUsers: async ({ offset, limit }) => {
+      const userIds = byId(state.users.keys()).slice(offset, offset + limit)
+      return userIds.flatMap((userId) => findUser(state, userId) ?? [])
+    },
+    findPasswordHash: async (userId) => state.users.get(userId)?.passwordHash ?? null,
+  }
+}
+
+function byId(ids: Iterable<number>): number[] {
+  return [...ids].toSorted((a, b) => a - b)
+}
+
+function findUser(state: MemoryState, userId: UserId | undefined): User | null {
+  const found = userId === undefined ? undefined : state.users.get(userId)
+  return found === undefined ? null : { ...found.user }
+}
+
+function createUser(state: MemoryState, given: NewUser): Awaited<ReturnType<Directory['createUser']>> {
+  const username = given.username.normalize('NFC')
+  if (given.id !== null && state.users.has(given.id)) return { taken: 'id' }
+  if (state.usernames.has(username)) return { taken: 'username' }
+  if (state.emails.has(given.email)) return { taken: 'email' }
+  const { email, fullName, origin, passwordHash } = given
+  const id = given.id ?? nextUserId(state)
+  const now = state.options.now()
+  const profile = { bio: null, avatarUrl: null, isActive: true, createdAt: now, updatedAt: now }
+  const user: User = { id, username, email, fullName, origin, ...profile }
+  state.users.set(id, { user, passwordHash })
+  state.usernames.set(username, id)
+  state.emails.set(email, id)
+  return { user: { ...user } }
+}
+
+/** Skips ids that a request made up (A2). */
+function nextUserId(state: MemoryState): UserId {
+  do state.last.user += 1
+  while (state.users.has(state.last.user))
+  return state.last.user
+}
+
+function updateUser(state: MemoryState, userId: UserId, patch: UserPatch): Awaited<ReturnType<Directory['updateUser']>> {
+  const found = state.users.get(userId)
+  if (found === undefined) return null
+  const { passwordHash, ...fields } = patch
+  const { email } = fields
+  if (email !== undefined && (state.emails.get(email) ?? userId) !== userId) return { taken: 'email' }
+  state.emails.delete(found.user.email)
+  Object.assign(found.user, fields, { updatedAt: state.options.now() })
+  state.emails.set(found.user.email, userId)
+  if (passwordHash !== undefined) found.passwordHash = passwordHash
+  if (patch.isActive === false) state.endings.push(userId)
+  return { user: { ...found.user } }
+}
+
+type Spaces = Pick<Directory, 'createSpace' | 'updateSpace' | 'findSpace' | 'listSpacesOf' | 'isSpaceMember'>
+
+function openSpaces(state: MemoryState): Spaces {
+  return {
+    createSpace: async ({ name, description, iconUrl, ownerId }) => {
+      state.last.space += 1
+      const now = state.options.now()
+      const space = { id: state.last.space, name, description, iconUrl, ownerId, createdAt: now, updatedAt: now }
+      state.spaces.set(space.id, { space, members: new Set([ownerId]) })
+      return { ...space }
+    },
+    updateSpace: async (spaceId, patch) => {
+      const found = state.spaces.get(spaceId)
+      return found === undefined ? null : { ...Object.assign(found.space, patch, { updatedAt: state.options.now() }) }
+    },
+    findSpace: async (spaceId) => {
+      const found = state.spaces.get(spaceId)
+      return found === undefined ? null : { ...found.space }
+    },
+    // Their order in the Map is that of their ids: the counter alone numbers spaces.
+    listSpacesOf: async (userId) =>
+      [...state.spaces.values()].flatMap(({ space, members }) => (members.has(userId) ? [{ ...space }] : [])),
+    isSpaceMember: async (spaceId, userId) => state.spaces.get(spaceId)?.members.has(userId) ?? false,
+  }
+}
+
+type Marks = Pick<Directory, 'revokeToken' | 'isTokenRevoked' | 'readEndings' | 'isDevelopment' | 'markDevelopment'>
+
+function openMarks(state: MemoryState): Marks {
+  return {
+    revokeToken: async (sha256, expiresAt) => {
+      state.revokedTokens.set(sha256, expiresAt)
+      state.endings.push(sha256)
+    },
+    isTokenRevoked: async (sha256) => state.revokedTokens.has(sha256),
+    readEndings: async (after) => {
+      const found = state.endings.slice(after ?? state.endings.length)
+      return {
+        upTo: state.endings.length,
+        tokenHashes: found.filter((ending) => typeof ending === 'string'),
+        userIds: found.filter((ending) => typeof ending === 'number'),
+      }
+    },
+    isDevelopment: async () => state.isDevelopment,
+    markDevelopment: async () => {
+      state.isDevelopment = true
+    },
+  }
+}

@@ -1,0 +1,87 @@
+/** Membership of a room. */
+import type { Fact } from '../../core/events.ts'
+import type { Member, ReadMarker, Role, UserId } from '../../core/model.ts'
+import type { MemberAddEntry, MemberRemoveEntry, Outcome, Refusal } from '../storage.ts'
+import { done, keepRow, refused, takeRowPlace, type Draft } from './draft.ts'
+import {
+  copyMember,
+  findLiveRoom,
+  findPresent,
+  listPresent,
+  type MemberState,
+  type MemoryState,
+  type RoomState,
+} from './state.ts'
+
+export function doMemberAdd(draft: Draft, entry: MemberAddEntry): Outcome {
+  const room = findRoomFor(draft, entry)
+  if (typeof room === 'string') return refused(room)
+  if (findPresent(room, entry.userId) !== undefined) return refused('already_a_member')
+  return done([addMember(draft, room, entry)])
+}
+
+export function doMemberRemove(draft: Draft, entry: MemberRemoveEntry): Outcome {
+  const room = findRoomFor(draft, entry)
+  if (typeof room === 'string') return refused(room)
+  const leaver = findPresent(room, entry.userId)
+  if (leaver === undefined) return refused('not_a_member')
+  return done(removeMember(draft, room, leaver, entry.actorId))
+}
+
+function findRoomFor(draft: Draft, { roomId, ifMember }: MemberAddEntry | MemberRemoveEntry): RoomState | Refusal {
+  const room = findLiveRoom(draft.state, roomId)
+  if (room === undefined) return 'room_not_found'
+  if (ifMember !== null && findPresent(room, ifMember) === undefined) return 'not_a_member'
+  return room
+}
+
+interface Addition {
+  userId: UserId
+  role: Role
+  read: 'all' | 'none'
+  actorId: UserId | null
+}
+
+export function addMember(draft: Draft, room: RoomState, { userId, role, read, actorId }: Addition): Fact {
+  const place = takeRowPlace(draft, room)
+  const marker = startingMarker(room, userId, read)
+  const member = enter(draft.state, room, { userId, role, marker, joinedAt: place.at, joinedSeq: place.seq })
+  return keepRow(draft, room, { type: 'member.added', ...place, userId, actorId, member: copyMember(member) })
+}
+
+/** A marker only moves forward, so who comes back never has less behind him than when he left. */
+function startingMarker(room: RoomState, userId: UserId, read: 'all' | 'none'): ReadMarker {
+  const before = room.members.get(userId)?.member.marker ?? { seq: 0, ordinal: 0, readAt: null }
+  const newest = room.messages.at(-1)
+  if (read === 'none' || newest === undefined) return before
+  return { ...before, seq: newest.seq, ordinal: newest.ordinal }
+}
+
+/** Puts a member at the end of the room's list; the event that brings him is the caller's. */
+export function enter(state: MemoryState, room: RoomState, entry: Omit<Member, 'id' | 'roomId' | 'nickname'>): Member {
+  state.last.member += 1
+  const member: Member = { id: state.last.member, roomId: room.room.id, nickname: '', ...entry }
+  room.members.delete(entry.userId)
+  room.members.set(entry.userId, { member, isIn: true, lastMove: null, lastRead: null })
+  return member
+}
+
+export function removeMember(draft: Draft, room: RoomState, leaver: MemberState, actorId: UserId | null): Fact[] {
+  leaver.isIn = false
+  const { userId, role } = leaver.member
+  const removed = keepRow(draft, room, { type: 'member.removed', ...takeRowPlace(draft, room), userId, actorId })
+  const heir = role === 'admin' ? findHeir(room) : null
+  if (heir === null) return [removed]
+  heir.role = 'admin'
+  const change = { userId: heir.userId, actorId, role: heir.role }
+  return [removed, keepRow(draft, room, { type: 'role.changed', ...takeRowPlace(draft, room), ...change })]
+}
+
+/** Who becomes admin now that one has gone (A13); null where nobody does. */
+function findHeir(room: RoomState): Member | null {
+  const { rule } = room.room
+  if (rule !== 'admins' && rule !== 'roles') return null
+  const members = listPresent(room).map(({ member }) => member)
+  if (members.some((member) => member.role === 'admin')) return null
+  return members.find((member) => member.role === 'sub-admin') ?? members[0] ?? null
+}
