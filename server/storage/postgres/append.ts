@@ -1,0 +1,97 @@
+/** An append: the batch as the arguments of `madang_append`, one statement, and what its answer or its error means. */
+import { CommitUncertain, BatchRejected, JournalClosed, type AppendResult, type Entry } from '../storage.ts'
+import { isRetryable, toAppendError } from './errors.ts'
+import { decodeAppend, type StoredOutcome } from './outcome.ts'
+import type { Lane } from './pool.ts'
+import { toLogRow } from './rows.ts'
+import type { LogRowRecord } from './tables.ts'
+
+/** Deadlocks should not be, as locks are taken in order; where they are, the other one has passed by now. */
+const TRIES = 5
+
+const SQL = `select * from madang_append(${Array.from({ length: 19 }, (_, i) => `$${i + 1}`).join(', ')})`
+
+interface Answer {
+  state: 'stored' | 'stands' | 'closed'
+  outcome: StoredOutcome | null
+  rows: LogRowRecord[] | null
+}
+
+export interface Batch {
+  journal: number
+  firstPosition: number
+  entries: Entry[]
+  messageIdMax: number
+}
+
+export async function appendBatch(lane: Lane, batch: Batch): Promise<AppendResult> {
+  refuseUnstorable(batch.entries)
+  const { state, outcome, rows } = await send(lane, argumentsOf(batch))
+  if (state === 'closed' || outcome === null) {
+    throw new JournalClosed(`journal ${batch.journal} is closed, or does not go on at ${batch.firstPosition}`)
+  }
+  return decodeAppend(batch.journal, outcome, (rows ?? []).map(toLogRow), batch.entries)
+}
+
+/** Encoding a lone surrogate would put another character in its place without an error. */
+function refuseUnstorable(entries: Entry[]): void {
+  for (const entry of entries) {
+    for (const value of Object.values(entry)) {
+      if (typeof value === 'string' && !value.isWellFormed()) throw new BatchRejected('a text holds a lone surrogate')
+    }
+  }
+}
+
+async function send(lane: Lane, values: unknown[]): Promise<Answer> {
+  for (let attempt = 1; ; attempt++) {
+    const connection = await lane.connect()
+    try {
+      const { rows } = await connection.query<Answer & object>(SQL, values)
+      if (rows[0] === undefined) throw new CommitUncertain('the database did not say what became of the commit')
+      return rows[0]
+    } catch (error) {
+      if (attempt === TRIES || !isRetryable(error)) throw toAppendError(error)
+    } finally {
+      connection.release()
+    }
+  }
+}
+
+/** In the order of the parameters of `madang_append`. */
+function argumentsOf({ journal, firstPosition, entries, messageIdMax }: Batch): unknown[] {
+  const numbered = entries.map((entry, index) => ({ ...entry, index }))
+  const posts = numbered.filter((entry) => entry.kind === 'post')
+  const reads = numbered.filter((entry) => entry.kind === 'read')
+  const changes = numbered.filter((entry) => entry.kind !== 'post' && entry.kind !== 'read')
+  return [
+    journal,
+    firstPosition,
+    messageIdMax,
+    idsOf(entries, 'roomId'),
+    idsOf(entries, 'spaceId'),
+    changes.length === 0 ? null : JSON.stringify(changes),
+    posts.map((post) => post.index),
+    posts.map((post) => post.roomId),
+    posts.map((post) => post.authorId),
+    posts.map((post) => post.isGuest),
+    posts.map((post) => post.messageKind),
+    posts.map((post) => post.content),
+    posts.map((post) => post.fileUrl),
+    posts.map((post) => post.clientKey),
+    posts.map((post) => post.bodyHash),
+    reads.map((read) => read.index),
+    reads.map((read) => read.roomId),
+    reads.map((read) => read.userId),
+    reads.map((read) => read.messageId),
+  ]
+}
+
+/** The rooms, or spaces, whose rows are to be locked. */
+function idsOf(entries: Entry[], field: 'roomId' | 'spaceId'): number[] {
+  const ids = new Set<number>()
+  for (const entry of entries) {
+    const id = (entry as { roomId?: number; spaceId?: number | null })[field]
+    if (typeof id === 'number') ids.add(id)
+  }
+  return [...ids]
+}

@@ -1,0 +1,121 @@
+/** Rows of the database as the core knows them. */
+import type { LogRow } from '../../core/events.ts'
+import type { Member, Message, Role, Room, Space, User } from '../../core/model.ts'
+import type { LogRowRecord, Tables } from './tables.ts'
+
+/** `data` of a member.added row, written by `madang_enter`. */
+interface AddedMember {
+  id: number
+  role: Role
+  nickname: string
+  joinedAt: number
+  joinedSeq: number
+  seq: number
+  ordinal: number
+  readAt: number | null
+}
+
+export function toLogRow(row: LogRowRecord): LogRow {
+  const { type, seq, at } = row
+  const base = {
+    roomId: row.room_id,
+    stamp: { journal: row.journal, position: row.position },
+    userId: row.user_id,
+    actorId: type === 'message.posted' ? row.user_id : row.actor_id,
+    at,
+    seq,
+  }
+  switch (type) {
+    case 'message.posted':
+    case 'message.edited':
+    case 'message.deleted':
+      return { ...base, type, message: toMessage(row) }
+    case 'member.added':
+      return { ...base, type, member: toAddedMember(row, row.data as AddedMember) }
+    case 'role.changed':
+      return { ...base, type, role: (row.data as { role: Role }).role }
+    case 'room.updated':
+      return { ...base, type, ...(row.data as { name: string; description: string | null }) }
+    case 'room.created':
+    case 'room.deleted':
+    case 'member.removed':
+      return { ...base, type }
+  }
+}
+
+export function toMessage(row: LogRowRecord): Message {
+  if (row.message_id === null) throw new Error(`row ${row.seq} of room ${row.room_id} has no message`)
+  return {
+    id: row.message_id,
+    roomId: row.room_id,
+    seq: row.message_seq,
+    ordinal: row.ordinal,
+    authorId: row.author_id,
+    kind: row.kind,
+    content: row.content,
+    fileUrl: row.file_url,
+    createdAt: row.created_at,
+    editedAt: row.edited_at,
+    deletedAt: row.deleted_at,
+  }
+}
+
+function toAddedMember(row: LogRowRecord, added: AddedMember): Member {
+  const { id, role, nickname, joinedAt, joinedSeq, seq, ordinal, readAt } = added
+  return { id, roomId: row.room_id, userId: row.user_id, role, nickname, joinedAt, joinedSeq, marker: { seq, ordinal, readAt } }
+}
+
+export function toMember(row: Tables['members']): Member {
+  return {
+    id: row.id,
+    roomId: row.room_id,
+    userId: row.user_id,
+    role: row.role,
+    nickname: row.nickname,
+    joinedAt: row.joined_at,
+    joinedSeq: row.joined_seq,
+    marker: { seq: row.marker_seq, ordinal: row.marker_ordinal, readAt: row.read_at },
+  }
+}
+
+export function toRoom(row: Tables['rooms']): Room {
+  return {
+    id: row.id,
+    kind: row.kind,
+    rule: row.rule,
+    name: row.name,
+    description: row.description,
+    spaceId: row.space_id,
+    head: row.head,
+    ordinal: row.ordinal,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
+
+export function toSpace(row: Tables['spaces']): Space {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    iconUrl: row.icon_url,
+    ownerId: row.owner_id,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
+
+export function toUser(row: Omit<Tables['users'], 'username_key' | 'password_hash' | 'ending'>): User {
+  return {
+    id: row.id,
+    username: row.username,
+    email: row.email,
+    fullName: row.full_name,
+    bio: row.bio,
+    avatarUrl: row.avatar_url,
+    origin: row.origin,
+    isActive: row.is_active,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

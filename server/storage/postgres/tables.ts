@@ -1,0 +1,124 @@
+/** The rows of the tables that kysely reads and writes; migrations/0001-tables.ts says what they hold. */
+import type { LogRow } from '../../core/events.ts'
+import type { AccountOrigin, Role, RoomKind, RoomRule } from '../../core/model.ts'
+import type { StoredOutcome } from './outcome.ts'
+
+interface JournalTable {
+  number: number
+  tag: string
+  last_position: number
+  seen_at: number
+  closed_at: number | null
+}
+
+interface CommitTable {
+  journal: number
+  first_position: number
+  last_position: number
+  at: number
+  outcome: StoredOutcome
+}
+
+interface SpaceTable {
+  id: number
+  name: string
+  description: string | null
+  icon_url: string | null
+  owner_id: number
+  created_at: number
+  updated_at: number
+}
+
+interface RoomTable {
+  id: number
+  kind: RoomKind
+  rule: RoomRule
+  name: string
+  description: string | null
+  space_id: number | null
+  head: number
+  ordinal: number
+  created_at: number
+  updated_at: number
+  deleted_at: number | null
+}
+
+interface MemberTable {
+  room_id: number
+  user_id: number
+  id: number
+  role: Role
+  nickname: string
+  joined_at: number
+  joined_seq: number
+  marker_seq: number
+  marker_ordinal: number
+  marker_message_id: number | null
+  moved_number: number | null
+  moved_journal: number
+  moved_position: number
+  moved_at: number
+  moved_explicit: boolean
+  read_number: number | null
+  read_journal: number
+  read_position: number
+  read_at: number | null
+  read_seq: number
+  read_message_id: number | null
+  left_at: number | null
+}
+
+interface UserTable {
+  id: number
+  username: string
+  username_key: string
+  email: string
+  full_name: string
+  bio: string | null
+  avatar_url: string | null
+  origin: AccountOrigin
+  is_active: boolean
+  password_hash: string | null
+  ending: number | null
+  created_at: number
+  updated_at: number
+}
+
+export interface Tables {
+  settings: { name: string; value: string }
+  journals: JournalTable
+  commits: CommitTable
+  spaces: SpaceTable
+  space_members: { space_id: number; user_id: number }
+  rooms: RoomTable
+  members: MemberTable
+  log_rows: LogRowRecord
+  client_keys: { at: number }
+  users: UserTable
+  revoked_tokens: { sha256: string; expires_at: number; ending: number }
+}
+
+/** A row of the view `log_rows`: a log row with its message as it is now. The same comes as JSON from `madang_append`. */
+export interface LogRowRecord {
+  room_id: number
+  seq: number
+  type: LogRow['type']
+  journal: number
+  position: number
+  at: number
+  user_id: number
+  actor_id: number | null
+  guest: boolean | null
+  data: unknown
+  /** From here on: of the message, where there is one. */
+  message_seq: number
+  message_id: number | null
+  ordinal: number
+  author_id: number
+  kind: string
+  content: string
+  file_url: string | null
+  created_at: number
+  edited_at: number | null
+  deleted_at: number | null
+}
