@@ -1,0 +1,112 @@
+/** What every dialect receives, and how a caller is recognised at all account doors (A9). */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Chat } from '../core/chat.ts'
+import type { Clock } from '../core/clock.ts'
+import { ChatError } from '../core/errors.ts'
+import type { Principal, User, UserId } from '../core/model.ts'
+import { findBearer, findCookie } from '../http/credentials.ts'
+import type { Limit } from '../http/limits.ts'
+import type { HttpServer } from '../http/server.ts'
+import { sha256Hex, type Tokens } from '../http/tokens.ts'
+import type { Upgrades } from '../http/upgrades.ts'
+
+export interface Door {
+  chat: Chat
+  http: HttpServer
+  upgrades: Upgrades
+  tokens: Tokens
+  clock: Clock
+  isServiceKey(text: string): boolean
+  /** How long a token made here lasts (`ACCESS_TOKEN_EXPIRE_MINUTES`). */
+  tokenLifetimeS: number
+  limits: Limits
+  /** Null: any origin, without credentials (A5). */
+  allowedOrigins: string[] | null
+  /** Origins whose pages may use a cookie (A5), beside the server's own. */
+  cookieOrigins: string[]
+}
+
+/** Rates (A12), by address or user; service keys are not asked. */
+export interface Limits {
+  login: Limit
+  register: Limit
+  sends: Limit
+  connects: Limit
+}
+
+export interface Caller {
+  principal: Principal
+  /** SHA-256 in hex of the token that he showed; null where he showed none, or a service key. */
+  tokenHash: string | null
+}
+
+/** Where a request may carry a credential. */
+export interface Approach {
+  headers: IncomingHttpHeaders
+  /** As the client named it. */
+  host: string
+  /** The `token` of an upgrade's or stream's query; null elsewhere. */
+  queryToken: string | null
+}
+
+/**
+ * Who calls: bearer header, then `?token=`, then the cookies, in the dialect's order; the first found decides (A9). Null without
+ * a credential. Throws ChatError bad_credentials.
+ */
+export async function findCaller(door: Door, approach: Approach, cookies: readonly string[]): Promise<Caller | null> {
+  const token = findToken(door, approach, cookies)
+  if (token === null) return null
+  if (door.isServiceKey(token)) return { principal: { kind: 'service', user: null }, tokenHash: null }
+  const claims = await door.tokens.verify(token)
+  if (!claims) throw new ChatError('bad_credentials')
+  const tokenHash = sha256Hex(token)
+  const user = await door.chat.accounts.authenticate(claims, tokenHash)
+  return { principal: { kind: 'user', user }, tokenHash }
+}
+
+function findToken(door: Door, { headers, host, queryToken }: Approach, cookies: readonly string[]): string | null {
+  const bearer = findBearer(headers.authorization)
+  if (bearer !== null) return bearer
+  if (queryToken !== null && queryToken !== '') return queryToken
+  if (!mayCookieCount(door, headers.origin, host)) return null
+  for (const name of cookies) {
+    const value = findCookie(headers.cookie, name)
+    if (value) return value
+  }
+  return null
+}
+
+const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+
+/** A5: without an Origin, from the server's own, from `COOKIE_ORIGINS`, in development also from a loopback one. */
+function mayCookieCount(door: Door, origin: string | undefined, host: string): boolean {
+  if (origin === undefined || door.cookieOrigins.includes(origin)) return true
+  if (!URL.canParse(origin)) return false
+  const url = new URL(origin)
+  return url.host === host.toLowerCase() || (door.chat.settings.isDevelopment && loopback.test(url.hostname))
+}
+
+/** A12; service keys have no limit. Throws ChatError too_many. */
+export function takeTurn(limit: Limit, caller: Caller | null, key: string): void {
+  if (caller?.principal.kind === 'service') return
+  const taken = limit.take(key)
+  if (!taken.ok) throw new ChatError('too_many', { retryAfterS: taken.retryAfterS })
+}
+
+/** A token of ours for an account (A9). */
+export async function signToken(door: Door, user: User): Promise<string> {
+  return door.tokens.sign({ sub: user.username, username: user.username, id: user.id }, door.tokenLifetimeS)
+}
+
+/**
+ * For whom a request acts that names somebody (M2, M3): the caller himself; with a service key, anyone; in development without a
+ * credential, anyone. Throws ChatError unauthenticated, forbidden (somebody else's identity), user_not_found.
+ */
+export async function actAs(door: Door, caller: Caller | null, namedId: UserId): Promise<User> {
+  if (caller?.principal.kind === 'user') {
+    if (caller.principal.user.id !== namedId) throw new ChatError('forbidden')
+    return caller.principal.user
+  }
+  if (!caller && !door.chat.settings.isDevelopment) throw new ChatError('unauthenticated')
+  return door.chat.accounts.getOrMake(namedId)
+}
