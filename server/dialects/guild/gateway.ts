@@ -1,0 +1,136 @@
+/** The live side: `/ws/{channel_id}?token=`, a WebSocket that sends and receives (G7). Everything is checked before 101. */
+import { ChatError, toChatError } from '../../core/errors.ts'
+import type { Posted } from '../../core/actions/messages.ts'
+import type { RoomId, User } from '../../core/model.ts'
+import type { Session } from '../../core/session.ts'
+import { addressKey } from '../../http/limits.ts'
+import type { Acceptance, UpgradeRequest } from '../../http/upgrades.ts'
+import type { Connection, ConnectionEvents } from '../../http/websocket.ts'
+import { takeTurn, type Door } from '../door.ts'
+import { getCaller, userOf } from './auth.ts'
+import { cursorFormat, encodeFrame, encodeStart, plainFormat } from './encode.ts'
+import { parseFrame, parseId, type Send } from './wire.ts'
+
+/** What a WebSocket that may open is for. */
+interface Visit {
+  user: User
+  channelId: RoomId
+  /** G7: null without cursors. */
+  since: string | null
+  tokenHash: string | null
+  /** Under which his sends count (A12); none with a service key. */
+  limitKeys: string[]
+}
+
+export function registerGateway(door: Door): void {
+  door.upgrades.route('/ws/:channel_id', (request) => admit(door, request))
+}
+
+/** What it throws is a 403, or a 429 or 503 (problems.ts). */
+async function admit(door: Door, request: UpgradeRequest): Promise<Acceptance> {
+  const { headers, host, query } = request
+  const caller = await getCaller(door, { headers, host, queryToken: query.get('token') })
+  const { principal, tokenHash } = caller
+  const user = userOf(principal)
+  const limitKeys = principal.kind === 'user' ? [addressKey(request.remoteAddress), `user:${user.id}`] : []
+  for (const key of limitKeys) takeTurn(door.limits.connects, caller, key)
+  const channelId = parseId(request.params['channel_id'] ?? '') ?? 0
+  await door.chat.queries.getRoom({ kind: 'user', user }, channelId)
+  const visit = { user, channelId, since: query.get('since'), tokenHash, limitKeys }
+  return { open: (connection) => new Live(door, connection, visit) }
+}
+
+/** One socket. A class, as there are thousands: methods are shared. */
+class Live implements ConnectionEvents {
+  private readonly door: Door
+  private readonly connection: Connection
+  private readonly visit: Visit
+  private readonly session: Session
+  /** Behind a frame that could not be stored, none is (A15). */
+  private readonly line = { isBroken: false }
+  private cancelWait: (() => void) | null = null
+
+  constructor(door: Door, connection: Connection, visit: Visit) {
+    const { user, tokenHash, since } = visit
+    const format = since === null ? plainFormat : cursorFormat
+    this.door = door
+    this.connection = connection
+    this.visit = visit
+    this.session = door.chat.sessions.open({ user, format, connection, tokenHash, hasOneRoom: true })
+    // What the client has sent already is read once it is in.
+    connection.pause()
+    this.enter().catch((error: unknown) => this.endUnentered(error))
+  }
+
+  private async enter(): Promise<void> {
+    const { channelId, since } = this.visit
+    const entered = await this.door.chat.sessions.enterRoom(this.session, channelId, since)
+    if (since !== null) this.session.send([encodeStart(entered)])
+    await this.session.sendMany(entered.missed)
+    if (!this.session.isOpen) return
+    this.session.release()
+    this.connection.resume()
+  }
+
+  /** After 101 there is only a close code: 4003 for one removed meanwhile, else "come back". */
+  private endUnentered(error: unknown): void {
+    if (isChatError(error, 'not_a_member')) this.session.end('removed')
+    else this.connection.close(1013, 'try again later')
+  }
+
+  onText(text: string): void {
+    const send = parseFrame(text)
+    if (send) this.take(send, this.visit.limitKeys)
+  }
+
+  /** Over the limit a frame waits, and reading with it (A12). */
+  private take(send: Send, keys: string[]): void {
+    const [key, ...rest] = keys
+    if (key === undefined) return this.post(send)
+    const taken = this.door.limits.sends.take(key)
+    if (taken.ok) return this.take(send, rest)
+    this.connection.pause()
+    this.cancelWait = this.door.clock.after(taken.retryAfterS * 1000, () => {
+      this.cancelWait = null
+      if (!this.connection.isOpen) return
+      this.take(send, keys)
+      if (this.cancelWait === null) this.connection.resume()
+    })
+  }
+
+  /** Not awaited: the frames of one socket go into the journal as they come, and so keep their order. */
+  private post({ content, clientKey }: Send): void {
+    const { user, channelId } = this.visit
+    const posting = this.door.chat.messages.post(user, channelId, { content, clientKey, line: this.line })
+    posting.then(
+      (posted) => this.answer(posted),
+      (error: unknown) => this.endUnstored(error),
+    )
+  }
+
+  /** The message itself comes with everybody's; on a retry (A8) this socket alone gets it again. */
+  private answer({ event, isRepeated }: Posted): void {
+    if (!isRepeated || !this.session.isOpen) return
+    const { user, channelId, since } = this.visit
+    const cursor = since === null ? null : this.door.chat.sessions.cursorIn(channelId)
+    this.session.send([encodeFrame(event.message, user, cursor)])
+  }
+
+  /** A key used for another text drops the frame; who lost the room hears so from the hub; anything else is a frame not stored (A15). */
+  private endUnstored(error: unknown): void {
+    const isSettled =
+      isChatError(error, 'key_conflict') || isChatError(error, 'not_a_member') || isChatError(error, 'room_not_found')
+    if (isSettled) return
+    this.line.isBroken = true
+    this.session.end('not_stored')
+  }
+
+  onClose(): void {
+    this.cancelWait?.()
+    this.door.chat.sessions.close(this.session)
+  }
+}
+
+function isChatError(error: unknown, code: ChatError['code']): boolean {
+  return toChatError(error)?.code === code
+}
