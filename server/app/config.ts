@@ -1,0 +1,169 @@
+/** Settings: environment variables, checked together, so that all problems with them are told at once. */
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+export interface Config {
+  isDevelopment: boolean
+  /** Where to listen; development answers at the documents' own ports unless PORT is set. */
+  addresses: { host: string; port: number }[]
+  dataDir: string
+  /** Null: the embedded database. */
+  databaseUrl: string | null
+  secret: string
+  algorithm: 'HS256' | 'HS384' | 'HS512'
+  tokenLifetimeS: number
+  serviceKeys: string[]
+  /** Null: any origin, without credentials (A5). */
+  allowedOrigins: string[] | null
+  /** Origins whose pages may use a cookie (A5). */
+  cookieOrigins: string[]
+  trustedProxies: string[]
+  limits: { login: string; register: string; sends: string; connects: string }
+  isRegistrationOpen: boolean
+  makesHostAccounts: boolean
+  messageIdMax: number
+  replayMax: number
+  logLevel: 'debug' | 'info' | 'warn' | 'error'
+}
+
+/** All that is wrong with the settings, a line each. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+  readonly problems: string[]
+
+  constructor(problems: string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+const secretBytes = 32
+const developmentSecret = 'madang-development-secret-not-for-production'
+/** Printed in documents and tutorials: whoever reads them could sign tokens. */
+const wellKnown = [
+  'secret',
+  'changeme',
+  'change-me',
+  'your-secret-key',
+  'your_jwt_secret',
+  'supersecret',
+  'development',
+  'example',
+  'password',
+]
+
+const rate = z.string().regex(/^(off|[1-9]\d{0,8}\/[1-9]\d{0,6})$/, 'must be <n>/<seconds> or off')
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+)
+const number = (least: number, most: number) => z.coerce.number().int().min(least).max(most)
+const onOff = z.enum(['on', 'off']).transform((word) => word === 'on')
+const origins = list.refine((all) => all.every(isOrigin), 'must be origins like https://shop.example, separated by commas')
+const addresses = list.refine((all) => all.every((one) => isIP(one.split('/')[0]!) !== 0), 'must be IP addresses or networks')
+
+const settings = z.object({
+  PORT: number(0, 65_535).optional(),
+  HOST: z.string().min(1).optional(),
+  DATA_DIR: z.string().min(1).default('data'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://')
+    .optional(),
+  JWT_SECRET: z.string().optional(),
+  SECRET_KEY: z.string().optional(),
+  ALGORITHM: z.enum(['HS256', 'HS384', 'HS512']).default('HS256'),
+  ACCESS_TOKEN_EXPIRE_MINUTES: number(1, 5_256_000).default(30),
+  SERVICE_KEYS: list
+    .refine((keys) => keys.every((key) => key.length >= secretBytes), `each needs ${secretBytes} characters at least`)
+    .default([]),
+  ALLOWED_ORIGINS: origins.optional(),
+  COOKIE_ORIGINS: origins.default([]),
+  TRUSTED_PROXIES: addresses.default([]),
+  LIMIT_LOGIN: rate.optional(),
+  LIMIT_REGISTER: rate.optional(),
+  LIMIT_SENDS: rate.optional(),
+  LIMIT_CONNECTS: rate.optional(),
+  REGISTRATION: onOff.default(true),
+  HOST_ACCOUNTS: onOff.default(true),
+  MESSAGE_ID_MAX: number(1, Number.MAX_SAFE_INTEGER).default(2_147_483_647),
+  REPLAY_MAX: number(1, 1_000_000).default(10_000),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+})
+
+/** docs/operations.md lists each. */
+export const settingNames = Object.keys(settings.shape)
+
+type Settings = z.infer<typeof settings>
+
+/** An empty variable counts as absent, as compose files write them. Throws ConfigError. */
+export function parseConfig(env: Record<string, string | undefined>, isDevelopment: boolean): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
+  const parsed = settings.safeParse(given)
+  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+  const secret = given.JWT_SECRET ?? given.SECRET_KEY ?? (isDevelopment ? developmentSecret : undefined)
+  if (!isDevelopment) problems.push(...secretProblems(secret))
+  if (isDevelopment && given.HOST !== undefined && !isLoopback(given.HOST))
+    problems.push('HOST: development listens on loopback only')
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
+  return configOf(parsed.data, secret!, isDevelopment)
+}
+
+function configOf(from: Settings, secret: string, isDevelopment: boolean): Config {
+  const limit = (given: string | undefined, usual: string) => given ?? (isDevelopment ? 'off' : usual)
+  return {
+    isDevelopment,
+    addresses: addressesOf(from, isDevelopment),
+    dataDir: resolve(from.DATA_DIR),
+    databaseUrl: from.DATABASE_URL ?? null,
+    secret,
+    algorithm: from.ALGORITHM,
+    tokenLifetimeS: from.ACCESS_TOKEN_EXPIRE_MINUTES * 60,
+    serviceKeys: from.SERVICE_KEYS,
+    allowedOrigins: from.ALLOWED_ORIGINS ?? null,
+    cookieOrigins: from.COOKIE_ORIGINS,
+    trustedProxies: from.TRUSTED_PROXIES,
+    limits: {
+      login: limit(from.LIMIT_LOGIN, '20/60'),
+      register: limit(from.LIMIT_REGISTER, '20/60'),
+      sends: limit(from.LIMIT_SENDS, '100/10'),
+      connects: limit(from.LIMIT_CONNECTS, '300/60'),
+    },
+    isRegistrationOpen: from.REGISTRATION,
+    makesHostAccounts: from.HOST_ACCOUNTS,
+    messageIdMax: from.MESSAGE_ID_MAX,
+    replayMax: from.REPLAY_MAX,
+    logLevel: from.LOG_LEVEL,
+  }
+}
+
+/** The documents' own ports (M2): feed, widget and groupware 3000, guild 8000, chatroom 8080. */
+function addressesOf({ PORT, HOST }: Settings, isDevelopment: boolean) {
+  const ports = PORT !== undefined ? [PORT] : isDevelopment ? [3000, 8000, 8080] : [3000]
+  return ports.map((port) => ({ host: HOST ?? (isDevelopment ? '127.0.0.1' : '0.0.0.0'), port }))
+}
+
+function secretProblems(secret: string | undefined): string[] {
+  if (secret === undefined)
+    return [`JWT_SECRET: production needs one of ${secretBytes} bytes at least (try: openssl rand -hex 32)`]
+  const problems = []
+  if (Buffer.byteLength(secret) < secretBytes) problems.push(`JWT_SECRET: must have ${secretBytes} bytes at least`)
+  if (isWellKnown(secret)) problems.push('JWT_SECRET: is a well-known one; make your own (openssl rand -hex 32)')
+  return problems
+}
+
+function isWellKnown(secret: string): boolean {
+  const plain = secret.toLowerCase()
+  return plain === developmentSecret || new Set(plain).size < 8 || wellKnown.some((word) => plain.includes(word))
+}
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}

@@ -1,0 +1,83 @@
+/** What an operator watches, for Prometheus. */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { ChatOptions } from '../core/chat.ts'
+import type { Sessions } from '../core/sessions.ts'
+
+export interface Metrics {
+  observer: Pick<ChatOptions['observer'], 'onCommit' | 'onFanOut'>
+  /** Reads gauges from the live sessions at each scrape. */
+  watch(sessions: Sessions): void
+  /** In Prometheus' text format. */
+  print(): Promise<string>
+  readonly contentType: string
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  return {
+    observer: { ...observeCommits(registry), ...observeFanOut(registry) },
+    watch: (sessions) => watchSessions(registry, sessions),
+    print: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}
+
+function observeCommits(registry: Registry): Pick<Metrics['observer'], 'onCommit'> {
+  const registers = [registry]
+  const messages = new Counter({ name: 'madang_messages_total', help: 'Messages committed', registers })
+  const entriesPerCommit = new Histogram({
+    name: 'madang_commit_entries',
+    help: 'Entries (messages, reads, memberships ...) per commit',
+    buckets: [1, 3, 10, 30, 100, 300, 1000],
+    registers,
+  })
+  const time = new Histogram({
+    name: 'madang_commit_seconds',
+    help: 'Time of a commit, from hand-over to the answer',
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+    registers,
+  })
+  return {
+    onCommit({ facts }, { entries, tookMs }) {
+      messages.inc(facts.reduce((count, fact) => count + (fact.type === 'message.posted' ? 1 : 0), 0))
+      entriesPerCommit.observe(entries)
+      time.observe(tookMs / 1000)
+    },
+  }
+}
+
+function observeFanOut(registry: Registry): Pick<Metrics['observer'], 'onFanOut'> {
+  const common = { labelNames: ['dialect'], registers: [registry] }
+  const deliveries = new Counter({ name: 'madang_deliveries_total', help: 'Events handed to connections', ...common })
+  const writes = new Counter({ name: 'madang_writes_total', help: 'Joined writes handed to connections', ...common })
+  return {
+    onFanOut(dialect, events, receivers) {
+      deliveries.inc({ dialect }, events * receivers)
+      writes.inc({ dialect }, receivers)
+    },
+  }
+}
+
+function watchSessions(registry: Registry, sessions: Sessions): void {
+  const connections = new Gauge({
+    registers: [],
+    name: 'madang_connections',
+    help: 'Live connections',
+    labelNames: ['dialect'],
+    collect() {
+      this.reset()
+      for (const [dialect, count] of sessions.count()) this.set({ dialect }, count)
+    },
+  })
+  const queues = new Gauge({
+    registers: [],
+    name: 'madang_queue_bytes',
+    help: 'Bytes that wait for readers, of all connections',
+    collect() {
+      this.set(sessions.queuedBytes())
+    },
+  })
+  registry.registerMetric(connections)
+  registry.registerMetric(queues)
+}

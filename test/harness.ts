@@ -1,0 +1,58 @@
+/** A whole server for tests, inside the test's process: over memory storage unless another is given, on a free port. */
+import { createMemoryBus } from '../server/bus/memory/memory-bus.ts'
+import { systemClock } from '../server/app/clock.ts'
+import { openApp, type App } from '../server/app/compose.ts'
+import { parseConfig } from '../server/app/config.ts'
+import type { Log } from '../server/app/log.ts'
+import type { Bus } from '../server/bus/bus.ts'
+import type { Clock } from '../server/core/clock.ts'
+import { openMemoryStorage } from '../server/storage/memory/memory.ts'
+import type { Storage } from '../server/storage/storage.ts'
+
+export const testSecret = 'Zq7-signs-tokens-only-in-this-suite-0123456789'
+export const testServiceKey = 'service-key-of-the-test-suite-0123456789abcdef'
+
+export interface ServerOptions {
+  /** Development by default. */
+  isProduction?: boolean
+  storage?: Storage
+  bus?: Bus
+  clock?: Clock
+  /** Settings beside the secret and a service key. */
+  env?: Record<string, string>
+}
+
+export interface TestServer {
+  app: App
+  port: number
+  /** `http://127.0.0.1:<port>`. */
+  url: string
+  /** `ws://127.0.0.1:<port>`. */
+  wsUrl: string
+  /** What was logged, a line each. */
+  logged: string[]
+  stop(): Promise<void>
+}
+
+export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  const logged: string[] = []
+  const env = { PORT: '0', HOST: '127.0.0.1', JWT_SECRET: testSecret, SERVICE_KEYS: testServiceKey, ...options.env }
+  const config = parseConfig(env, !options.isProduction)
+  const app = await openApp({
+    config,
+    storage: options.storage ?? openMemoryStorage({ messageIdMax: config.messageIdMax }),
+    bus: options.bus ?? createMemoryBus().connect(),
+    clock: options.clock ?? systemClock,
+    log: keepLines(logged),
+  })
+  const [port] = await app.listen()
+  return { app, port: port!, url: `http://127.0.0.1:${port}`, wsUrl: `ws://127.0.0.1:${port}`, logged, stop: () => app.close() }
+}
+
+function keepLines(lines: string[]): Log {
+  const keep =
+    (level: string) =>
+    (text: string, details: Record<string, unknown> = {}) =>
+      void lines.push(`${level} ${text} ${JSON.stringify(details)}`)
+  return { debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') }
+}
