@@ -1,0 +1,38 @@
+/** What the parts of the bench tell each other. */
+import type { Cores } from './machine.ts'
+import type { Options } from './options.ts'
+import type { Postgres } from './postgres.ts'
+import type { Programs } from './programs.ts'
+
+export type Engine = 'postgres' | 'embedded'
+export type SubjectName = 'madang' | 'baseline' | 'relay' | 'feed' | 'ws' | 'socket.io'
+
+export interface Context {
+  options: Options
+  programs: Programs
+  cores: Cores
+  postgres: Postgres | undefined
+}
+
+/** A running server with its room, as the load client is told about it. */
+export interface OpenSubject {
+  pid: number
+  port: number
+  /** See expand_path in clients.h. */
+  path: string
+  /** The frame to send, `%s` its text. */
+  format: string
+  isSocketIo: boolean
+  /** A line per connection. */
+  tokensFile?: string
+  /** Idle sockets are spread over rooms of so many. */
+  membersPerRoom: number
+  close(): Promise<void>
+}
+
+export interface Room {
+  engine: Engine
+  members: number
+}
+
+export type Open = (context: Context, room: Room) => Promise<OpenSubject>

@@ -1,0 +1,104 @@
+/** Madang, started as anybody would start it, and a `guild` channel with its members made over HTTP. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SignJWT } from 'jose'
+import { pinThreads } from './machine.ts'
+import { answersOk, findFreePort, makeDirectory, startChild, waitFor, type Child } from './processes.ts'
+import type { Context, Engine, OpenSubject, Room } from './context.ts'
+
+const root = join(import.meta.dirname, '..')
+const main = join(root, 'server/app/main.ts')
+
+/** How the server is started, everywhere in the bench. Development: idle `feed` sockets name themselves (M2). */
+const command = [process.execPath, '--import', 'tsx', main, '--development']
+
+const secret = 'a-secret-of-the-bench-that-opens-nothing-else'
+const joinsAtOnce = 16
+/** A room of 15,000 would measure its own presence: each arrival is told to all who are there. */
+const idleMembersPerRoom = 100
+
+export interface MadangServer {
+  child: Child
+  port: number
+  /** From the start of the process to the first answer of /readyz. */
+  startMs: number
+}
+
+export function hasMadang(): boolean {
+  return existsSync(main)
+}
+
+/** `place` is where its database is: an address, or a directory for the embedded one. */
+export async function startMadang(context: Context, engine: Engine, place: string): Promise<MadangServer> {
+  const port = await findFreePort()
+  const database = engine === 'postgres' ? { DATABASE_URL: place, DATA_DIR: makeDirectory('data') } : { DATA_DIR: place }
+  const env = { ...database, PORT: String(port), JWT_SECRET: secret, LOG_LEVEL: 'warn', NODE_ENV: 'production' }
+  const { server, load } = context.cores
+  // The embedded database is a thread of the server's process and gets the core that PostgreSQL would have.
+  const cores = engine === 'embedded' && load !== server ? `${load},${server}` : server
+  const startedAt = performance.now()
+  const child = startChild(command, { name: `madang-${engine}`, cores, env })
+  await waitFor(child, () => answersOk(`http://127.0.0.1:${port}/readyz`), 30_000)
+  const startMs = performance.now() - startedAt
+  if (engine === 'embedded') pinThreads(child.pid, context.cores)
+  return { child, port, startMs }
+}
+
+export async function openMadang(context: Context, room: Room): Promise<OpenSubject> {
+  const { child, port } = await startMadang(context, room.engine, await placeOf(context, room.engine))
+  try {
+    const tokens = await Promise.all(Array.from({ length: room.members }, (_, i) => signToken(`bench${i + 1}`)))
+    const channelId = await makeChannel(`http://127.0.0.1:${port}`, tokens)
+    const tokensFile = join(makeDirectory('tokens'), 'tokens')
+    writeFileSync(tokensFile, tokens.join('\n'))
+    return { ...opened(child, port), path: `/ws/${channelId}?token=%t`, tokensFile }
+  } catch (error) {
+    await child.stop()
+    throw error
+  }
+}
+
+/** For sockets that only listen. */
+export async function openMadangFeed(context: Context, { engine }: Room): Promise<OpenSubject> {
+  const { child, port } = await startMadang(context, engine, await placeOf(context, engine))
+  return { ...opened(child, port), path: '/ws/chat/%r?user_id=%d', membersPerRoom: idleMembersPerRoom }
+}
+
+function opened(child: Child, port: number): OpenSubject {
+  const format = '{"content":"%s"}'
+  return { pid: child.pid, port, path: '', format, isSocketIo: false, membersPerRoom: 1, close: () => child.stop() }
+}
+
+async function placeOf(context: Context, engine: Engine): Promise<string> {
+  if (engine === 'embedded') return makeDirectory('data')
+  if (context.postgres === undefined) throw new Error('there is no PostgreSQL')
+  return context.postgres.createDatabase()
+}
+
+/** The account is made on first touch (A9), which spares a thousand password hashes. */
+function signToken(username: string): Promise<string> {
+  return new SignJWT({ username })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('2h')
+    .sign(new TextEncoder().encode(secret))
+}
+
+async function makeChannel(origin: string, tokens: string[]): Promise<number> {
+  const [owner = '', ...others] = tokens
+  const server = await post(origin, '/servers/', owner, { name: 'bench' })
+  const channel = await post(origin, '/channels/', owner, { name: 'bench', server_id: server.id })
+  const joinInTurn = async () => {
+    for (let token = others.pop(); token !== undefined; token = others.pop())
+      await post(origin, `/servers/${server.id}/join`, token, {})
+  }
+  await Promise.all(Array.from({ length: joinsAtOnce }, joinInTurn))
+  return channel.id
+}
+
+async function post(origin: string, path: string, token: string, body: object): Promise<{ id: number }> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const answer = await fetch(origin + path, { method: 'POST', headers, body: JSON.stringify(body) })
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`POST ${path}: ${answer.status} ${text}`)
+  return JSON.parse(text) as { id: number }
+}
