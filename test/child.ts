@@ -1,0 +1,80 @@
+/** Madang as a process of its own, for tests that end it. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createServer, type AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import { until } from './chat.ts'
+import { testSecret, testServiceKey } from './harness.ts'
+import type { Place } from './clients.ts'
+
+const main = fileURLToPath(new URL('../server/app/main.ts', import.meta.url))
+const startWithinMs = 60_000
+
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+export interface Child extends Place {
+  /** What it has written to stdout and stderr. */
+  output(): string
+  exited: Promise<Exit>
+  kill(signal: NodeJS.Signals): void
+}
+
+export interface ChildOptions {
+  isProduction?: boolean
+  /** Beside the secret, a service key and the port. */
+  env: Record<string, string>
+}
+
+/** Starts it; it is killed at the end of the test. */
+export function spawnChild({ isProduction = false, env }: ChildOptions): Child & { process: ChildProcess } {
+  const words = ['--import', 'tsx', main, ...(isProduction ? [] : ['--development'])]
+  const port = env['PORT'] ?? '0'
+  const child = spawn(process.execPath, words, {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', JWT_SECRET: testSecret, SERVICE_KEYS: testServiceKey, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  const exited = new Promise<Exit>((resolve) => child.once('close', (code, signal) => resolve({ code, signal })))
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  return {
+    process: child,
+    url: `http://127.0.0.1:${port}`,
+    wsUrl: `ws://127.0.0.1:${port}`,
+    output: () => output,
+    exited,
+    kill: (signal) => void child.kill(signal),
+  }
+}
+
+/** As `spawnChild`, on a free port, and waits until it serves. */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  const port = options.env['PORT'] ?? String(await findPort())
+  const child = spawnChild({ ...options, env: { ...options.env, PORT: port } })
+  let ended: Exit | null = null
+  void child.exited.then((exit) => (ended = exit))
+  const isReady = async () => {
+    if (ended !== null) throw new Error(`it ended: ${JSON.stringify(ended)}\n${child.output()}`)
+    return fetch(`${child.url}/readyz`).then(
+      (answer) => answer.status === 200,
+      () => false,
+    )
+  }
+  await until('a server that is ready', isReady, startWithinMs)
+  return child
+}
+
+export async function findPort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

@@ -1,0 +1,83 @@
+/** What the contracts of the two doors, and the decisions beside them, promise: in short words, each with the rule that tests name. */
+
+export interface Sentence {
+  /** As it stands in titles: `[A1]`. */
+  rule: string
+  says: string
+}
+
+const feed: Sentence[] = [
+  {
+    rule: 'F1',
+    says: 'POST messages and members 201, read 200, DELETE 200; errors {success:false, error} with the printed texts; 426 for a plain GET on the socket',
+  },
+  { rule: 'F2', says: 'a body is JSON whatever its Content-Type; a POST may come before the socket is up' },
+  {
+    rule: 'F3',
+    says: 'GET /ws/chat/:roomId?user_id= : one object a frame, keys type, room_id, user_id, data; what the client sends is ignored',
+  },
+  { rule: 'F4', says: 'member_online to oneself, and to the others with the first socket; member_offline 3 s after the last' },
+  {
+    rule: 'F5',
+    says: 'message, read, member_join, member_leave as printed; message_type, file_url, is_read, user, unread_count, last_read_at; times in whole seconds',
+  },
+  { rule: 'F6', says: 'additions: make and list rooms, a room, its members and messages, users' },
+  { rule: 'F7', says: '&since= asks for cursors; replay, then who is online, the own one last; reload' },
+]
+
+const guild: Sentence[] = [
+  { rule: 'G1', says: "FastAPI's manners: 422 details, {detail}, 401 with WWW-Authenticate, 404, 405" },
+  { rule: 'G2', says: 'the printed texts; first 404, then owner rules, then membership' },
+  {
+    rule: 'G3',
+    says: '/auth/register, /users/me, /users/{id}, /servers, join, leave, /channels: fields and success codes; PUT leaves absent and null alone; detail has channels',
+  },
+  { rule: 'G4', says: 'GET /channels/{id}/messages ?limit=50&offset=0, newest first' },
+  { rule: 'G5', says: 'times in UTC without a zone, microseconds, none when zero' },
+  { rule: 'G6', says: '/servers and /servers/ without a redirect; login is a form; sub is the username' },
+  {
+    rule: 'G7',
+    says: 'WS /ws/{channel_id}?token= : 403 before 101; early frames are kept; {content} or plain text; to everyone; key and since',
+  },
+  { rule: 'G8', says: "passlib's hashes; over 72 bytes a 422; /docs, /redoc, /openapi.json without the internet" },
+]
+
+const everyDoor: Sentence[] = [
+  { rule: 'A1', says: 'one room is one room at every door, in one order' },
+  {
+    rule: 'A2',
+    says: 'ids are numbers from 1; message ids rise, are unique and at most MESSAGE_ID_MAX; made-up ids are never given again',
+  },
+  { rule: 'A3', says: "errors in the shape of the path's door, also a framework's; 405 with Allow; never a 5xx for bad input" },
+  { rule: 'A4', says: 'UTF-8; U+0000, lone surrogates and broken UTF-8 are refused; text is kept to the byte' },
+  { rule: 'A5', says: 'CORS for any page or ALLOWED_ORIGINS; when a cookie counts' },
+  { rule: 'A6', says: 'no token in a log line, a metric or an error' },
+  { rule: 'A7', says: 'a cursor brings exactly what was missed, once, in order, or a reload' },
+  { rule: 'A8', says: 'client keys make a retry harmless; 409 for another body' },
+  { rule: 'A9', says: "account tokens: where they stand, whose accounts they open, a host's, deactivated, projectId" },
+  { rule: 'A11', says: "a channel has its server's members; adding and removing is joining and leaving" },
+  { rule: 'A12', says: 'limits on rates with 429 and Retry-After; frames wait; two hashes at once; service keys have none' },
+  { rule: 'A13', says: 'who may change a room, the same at every door' },
+  { rule: 'A14', says: 'a deleted message is nowhere; feed and guild say nothing of edits and deletions' },
+  { rule: 'A15', says: 'ends: 4001, 4003, 1012, 1013; a revoked token is a 401' },
+  { rule: 'A16', says: 'file_url: http, https or /uploads/; shown by name where a door has no files' },
+  { rule: 'A17', says: 'lengths, bodies 256 KiB, frames 64 KiB, limit and offset' },
+  { rule: 'A18', says: 'names, made-up users, an unknown user to be added is a 404 after 403 is decided' },
+  { rule: 'A19', says: "presence per user and room; a post moves its author's marker, which shows no read" },
+]
+
+const modes: Sentence[] = [
+  {
+    rule: 'M1',
+    says: 'production is the default and refuses weak secrets and a development database; one server per embedded database',
+  },
+  {
+    rule: 'M2',
+    says: 'development: printed examples work, identities are believed, users and rooms are made up; a bad credential is a 401',
+  },
+  { rule: 'M3', says: "production: 401 without, 403 with another's identity; service keys act for anyone" },
+  { rule: 'M4', says: 'a missing room and one that may not be seen: 404 and 403 as the contract prints' },
+]
+
+/** A10 (a login of two other doors) concerns neither feed nor guild. */
+export const sentences: Sentence[] = [...feed, ...guild, ...everyDoor, ...modes]

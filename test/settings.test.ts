@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { parseConfig, settingNames } from '../server/app/config.ts'
+import { createMetrics } from '../server/app/metrics.ts'
+import type { Sessions } from '../server/core/sessions.ts'
+import { readTables } from './documents.ts'
+
+const tables = readTables(readFileSync(new URL('../docs/operations.md', import.meta.url), 'utf8'))
+const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8')
+const secret = 'Zq7-only-for-this-suite-0123456789abcdef'
+const rows = tables.find((table) => table[0]?.setting !== undefined)!
+
+describe('docs/operations.md', () => {
+  it('lists each setting, in the order of the schema, and no other', () => {
+    expect(rows.map((row) => row.setting)).toEqual(settingNames)
+  })
+
+  it.each(rows.filter((row) => row.default !== 'none'))('tells the default of $setting: $default', (row) => {
+    const usual = parseConfig({ JWT_SECRET: secret }, false)
+    expect(parseConfig({ JWT_SECRET: secret, [row.setting!]: row.default }, false)).toEqual(usual)
+  })
+
+  it('lists each metric of ours, and no other', async () => {
+    const metrics = createMetrics()
+    metrics.watch({ count: () => new Map(), queuedBytes: () => 0 } as Partial<Sessions> as Sessions)
+    const printed = [...(await metrics.print()).matchAll(/^# TYPE (madang_\w+)/gm)].map(([, name]) => name)
+    const documented = tables.find((table) => table[0]?.metric !== undefined)!.map((row) => row.metric)
+    expect(new Set(documented)).toEqual(new Set(printed))
+  })
+})
+
+describe('.env.example', () => {
+  it('names only settings that there are, and those of the compose file', () => {
+    const named = [...example.matchAll(/^#? ?([A-Z_]+)=/gm)].map(([, name]) => name!)
+    expect(named.filter((name) => ![...settingNames, 'POSTGRES_PASSWORD'].includes(name))).toEqual([])
+  })
+})
