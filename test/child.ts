@@ -1,6 +1,6 @@
 /** Madang as a process of its own, for tests that end it. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { until } from './chat.ts'
@@ -71,10 +71,19 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   return child
 }
 
+/** Below the ports that the kernel gives out for port 0, or a server of another test file could have it before the child does. */
+const ownPorts = { first: 10_000, count: 10_000 }
+
 export async function findPort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const port = ownPorts.first + Math.floor(Math.random() * ownPorts.count)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
 }
