@@ -1,5 +1,13 @@
 /** An append: the batch as the arguments of `madang_append`, one statement, and what its answer or its error means. */
-import { CommitUncertain, BatchRejected, JournalClosed, type AppendResult, type Entry } from '../storage.ts'
+import {
+  CommitUncertain,
+  BatchRejected,
+  JournalClosed,
+  type AppendResult,
+  type Entry,
+  type PostEntry,
+  type ReadEntry,
+} from '../storage.ts'
 import { isRetryable, toAppendError } from './errors.ts'
 import { decodeAppend, type StoredOutcome } from './outcome.ts'
 import type { Lane } from './pool.ts'
@@ -9,7 +17,17 @@ import type { LogRowRecord } from './tables.ts'
 /** Deadlocks should not be, as locks are taken in order; where they are, the other one has passed by now. */
 const TRIES = 5
 
-const SQL = `select * from madang_append(${Array.from({ length: 19 }, (_, i) => `$${i + 1}`).join(', ')})`
+interface Statement {
+  sql: string
+  values: unknown[]
+}
+
+const BATCH = callOf('madang_append', 19)
+const ONE_POST = callOf('madang_append_post', 9)
+
+function callOf(name: string, parameters: number): string {
+  return `select * from ${name}(${Array.from({ length: parameters }, (_, i) => `$${i + 1}`).join(', ')})`
+}
 
 interface Answer {
   state: 'stored' | 'stands' | 'closed'
@@ -26,7 +44,7 @@ export interface Batch {
 
 export async function appendBatch(lane: Lane, batch: Batch): Promise<AppendResult> {
   refuseUnstorable(batch.entries)
-  const { state, outcome, rows } = await send(lane, argumentsOf(batch))
+  const { state, outcome, rows } = await send(lane, statementOf(batch))
   if (state === 'closed' || outcome === null) {
     throw new JournalClosed(`journal ${batch.journal} is closed, or does not go on at ${batch.firstPosition}`)
   }
@@ -36,17 +54,18 @@ export async function appendBatch(lane: Lane, batch: Batch): Promise<AppendResul
 /** Encoding a lone surrogate would put another character in its place without an error. */
 function refuseUnstorable(entries: Entry[]): void {
   for (const entry of entries) {
-    for (const value of Object.values(entry)) {
-      if (typeof value === 'string' && !value.isWellFormed()) throw new BatchRejected('a text holds a lone surrogate')
-    }
+    const texts =
+      entry.kind === 'post' ? [entry.content, entry.messageKind, entry.fileUrl, entry.clientKey] : Object.values(entry)
+    if (texts.some((text) => typeof text === 'string' && !text.isWellFormed()))
+      throw new BatchRejected('a text holds a lone surrogate')
   }
 }
 
-async function send(lane: Lane, values: unknown[]): Promise<Answer> {
+async function send(lane: Lane, { sql, values }: Statement): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     const connection = await lane.connect()
     try {
-      const { rows } = await connection.query<Answer & object>(SQL, values)
+      const { rows } = await connection.query<Answer & object>(sql, values)
       if (rows[0] === undefined) throw new CommitUncertain('the database did not say what became of the commit')
       return rows[0]
     } catch (error) {
@@ -57,12 +76,34 @@ async function send(lane: Lane, values: unknown[]): Promise<Answer> {
   }
 }
 
+/** Most appends are one plain post while traffic is low, and that is stored in half the time. */
+function statementOf(batch: Batch): Statement {
+  const [post, ...others] = batch.entries
+  if (post?.kind !== 'post' || others.length > 0 || post.clientKey !== null) return { sql: BATCH, values: argumentsOf(batch) }
+  const { roomId, authorId, isGuest, messageKind, content, fileUrl } = post
+  const { journal, firstPosition, messageIdMax } = batch
+  return {
+    sql: ONE_POST,
+    values: [journal, firstPosition, messageIdMax, roomId, authorId, isGuest, messageKind, content, fileUrl],
+  }
+}
+
 /** In the order of the parameters of `madang_append`. */
 function argumentsOf({ journal, firstPosition, entries, messageIdMax }: Batch): unknown[] {
-  const numbered = entries.map((entry, index) => ({ ...entry, index }))
-  const posts = numbered.filter((entry) => entry.kind === 'post')
-  const reads = numbered.filter((entry) => entry.kind === 'read')
-  const changes = numbered.filter((entry) => entry.kind !== 'post' && entry.kind !== 'read')
+  const posts: PostEntry[] = []
+  const postIndexes: number[] = []
+  const reads: ReadEntry[] = []
+  const readIndexes: number[] = []
+  const changes: object[] = []
+  for (const [index, entry] of entries.entries()) {
+    if (entry.kind === 'post') {
+      posts.push(entry)
+      postIndexes.push(index)
+    } else if (entry.kind === 'read') {
+      reads.push(entry)
+      readIndexes.push(index)
+    } else changes.push({ ...entry, index })
+  }
   return [
     journal,
     firstPosition,
@@ -70,7 +111,7 @@ function argumentsOf({ journal, firstPosition, entries, messageIdMax }: Batch): 
     idsOf(entries, 'roomId'),
     idsOf(entries, 'spaceId'),
     changes.length === 0 ? null : JSON.stringify(changes),
-    posts.map((post) => post.index),
+    postIndexes,
     posts.map((post) => post.roomId),
     posts.map((post) => post.authorId),
     posts.map((post) => post.isGuest),
@@ -79,7 +120,7 @@ function argumentsOf({ journal, firstPosition, entries, messageIdMax }: Batch): 
     posts.map((post) => post.fileUrl),
     posts.map((post) => post.clientKey),
     posts.map((post) => post.bodyHash),
-    reads.map((read) => read.index),
+    readIndexes,
     reads.map((read) => read.roomId),
     reads.map((read) => read.userId),
     reads.map((read) => read.messageId),

@@ -6,6 +6,7 @@ import { rooms } from './0004-rooms.ts'
 import { posts } from './0005-posts.ts'
 import { reads } from './0006-reads.ts'
 import { append } from './0007-append.ts'
+import { onePost } from './0008-one-post.ts'
 
 export interface Migration {
   name: string
@@ -20,4 +21,5 @@ export const migrations: Migration[] = [
   { name: '0005-posts', sql: posts },
   { name: '0006-reads', sql: reads },
   { name: '0007-append', sql: append },
+  { name: '0008-one-post', sql: onePost },
 ]
