@@ -52,7 +52,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const upgrades = createUpgrades({
     problems: http.problems,
     proxies: http.proxies,
-    websockets: createWebSockets({ keeper }),
+    websockets: createWebSockets({ keeper, log: problemLog(log) }),
     log: problemLog(log),
   })
   http.onUpgrade((request, socket, head) => upgrades.handle(request, socket, head))

@@ -1,4 +1,4 @@
-/** Log lines: pino, as text a person reads in development and as JSON in production. Never a token, never a parameter's value (A6). */
+/** Log lines: pino's, a JSON object each. Never a token, never a parameter's value (A6). */
 import { pino } from 'pino'
 
 export interface Log {

@@ -1,7 +1,9 @@
 /** What actions and queries work with: the parts that chat.ts puts together. */
 import type { Storage } from '../storage/storage.ts'
 import type { Clock } from './clock.ts'
+import { ChatError } from './errors.ts'
 import type { Journal } from './journal.ts'
+import type { Room, RoomId, Space, SpaceId } from './model.ts'
 import type { Sessions } from './sessions.ts'
 import type { UserCache } from './user-cache.ts'
 
@@ -30,4 +32,18 @@ export interface CoreSettings {
   isRegistrationOpen: boolean
   /** Whether a host's token makes the account that it names (A9). */
   makesHostAccounts: boolean
+}
+
+/** Throws ChatError room_not_found. */
+export async function getRoom({ storage }: Core, roomId: RoomId): Promise<Room> {
+  const room = await storage.log.findRoom(roomId)
+  if (!room) throw new ChatError('room_not_found')
+  return room
+}
+
+/** Throws ChatError space_not_found. */
+export async function getSpace({ storage }: Core, spaceId: SpaceId): Promise<Space> {
+  const space = await storage.directory.findSpace(spaceId)
+  if (!space) throw new ChatError('space_not_found')
+  return space
 }

@@ -1,6 +1,6 @@
 /** What members may see. Each answer shows every write that was acknowledged before it. */
 import type { Directory, LogStore } from '../storage/storage.ts'
-import type { Core } from './core.ts'
+import { getRoom, getSpace, type Core } from './core.ts'
 import { ChatError } from './errors.ts'
 import type { Member, Message, MessageId, Principal, Room, RoomId, Space, SpaceId, User, UserId } from './model.ts'
 import { unknownUser } from './user-cache.ts'
@@ -35,8 +35,7 @@ export class Queries {
 
   /** Throws ChatError room_not_found, not_a_member (a stranger, M4). */
   async getRoom(principal: Principal, roomId: RoomId): Promise<Room> {
-    const room = await this.log.findRoom(roomId)
-    if (!room) throw new ChatError('room_not_found')
+    const room = await getRoom(this.core, roomId)
     if (principal.kind === 'user') await this.getMember(roomId, principal.user.id)
     return room
   }
@@ -97,8 +96,7 @@ export class Queries {
 
   /** Throws ChatError space_not_found, not_a_member. */
   async getSpace(principal: Principal, spaceId: SpaceId): Promise<{ space: Space; rooms: Room[] }> {
-    const space = await this.directory.findSpace(spaceId)
-    if (!space) throw new ChatError('space_not_found')
+    const space = await getSpace(this.core, spaceId)
     const mayNot = principal.kind === 'user' && !(await this.directory.isSpaceMember(spaceId, principal.user.id))
     if (mayNot) throw new ChatError('not_a_member')
     return { space, rooms: await this.log.listRoomsIn(spaceId) }

@@ -1,6 +1,6 @@
 /** Adding and removing members of a room; a space's room has the space's members (A11). */
 import type { Directory, LogStore } from '../../storage/storage.ts'
-import type { Core } from '../core.ts'
+import { getRoom, type Core } from '../core.ts'
 import { ChatError } from '../errors.ts'
 import type { ChatEvent, MemberAdded, MemberRemoved } from '../events.ts'
 import type { Member, Principal, Room, RoomId, UserId } from '../model.ts'
@@ -23,7 +23,7 @@ export class MemberActions {
 
   /** Throws ChatError room_not_found, forbidden, user_not_found, not_a_member (the actor left meanwhile), already_a_member. */
   async add(principal: Principal, roomId: RoomId, userId: UserId): Promise<ChatEvent & MemberAdded> {
-    const room = await this.getRoom(roomId)
+    const room = await getRoom(this.core, roomId)
     const actor = await this.findActor(principal, room, userId)
     if (!mayChange(room, actor, 'add', { userId, role: null })) throw new ChatError('forbidden')
     const user = await this.accounts.getOrMake(userId)
@@ -46,7 +46,7 @@ export class MemberActions {
 
   /** Throws ChatError room_not_found, forbidden, member_not_found, not_a_member (the actor left meanwhile), owner_stays. */
   async remove(principal: Principal, roomId: RoomId, userId: UserId): Promise<ChatEvent & MemberRemoved> {
-    const room = await this.getRoom(roomId)
+    const room = await getRoom(this.core, roomId)
     const target = await this.log.findMember(roomId, userId)
     const actor = await this.findActor(principal, room, userId)
     if (!mayChange(room, actor, 'remove', { userId, role: target?.role ?? null })) throw new ChatError('forbidden')
@@ -65,12 +65,6 @@ export class MemberActions {
   /** The target, or else the actor, left while the removal was on its way. */
   private async whoHasGone(roomId: RoomId, userId: UserId): Promise<ChatError> {
     return new ChatError((await this.log.findMember(roomId, userId)) ? 'not_a_member' : 'member_not_found')
-  }
-
-  private async getRoom(roomId: RoomId): Promise<Room> {
-    const room = await this.log.findRoom(roomId)
-    if (!room) throw new ChatError('room_not_found')
-    return room
   }
 
   /** In development a request that names no actor acts as the room's admin, else as the target himself (M3). */

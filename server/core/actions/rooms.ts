@@ -1,6 +1,6 @@
 /** Making, changing and deleting rooms. */
 import type { Directory, LogStore, RoomCreateEntry } from '../../storage/storage.ts'
-import type { Core } from '../core.ts'
+import { getRoom, getSpace, type Core } from '../core.ts'
 import { ChatError } from '../errors.ts'
 import type { Member, Principal, Room, RoomId, SpaceId, User, UserId } from '../model.ts'
 import { mayChange, type RoomChange } from '../permissions.ts'
@@ -26,8 +26,7 @@ export class RoomActions {
   /** A channel of a space, by its owner. Throws ChatError space_not_found, forbidden, invalid_field. */
   async createChannel(principal: Principal, spaceId: SpaceId, texts: RoomTexts): Promise<Room> {
     checkRoomTexts(texts)
-    const space = await this.directory.findSpace(spaceId)
-    if (!space) throw new ChatError('space_not_found')
+    const space = await getSpace(this.core, spaceId)
     const actorId = principal.kind === 'nobody' ? null : (principal.user?.id ?? null)
     if (principal.kind !== 'service' && space.ownerId !== actorId) throw new ChatError('forbidden')
     return this.create({ id: null, roomKind: 'channel', rule: 'owner', ...texts, spaceId, members: [], actorId })
@@ -74,8 +73,8 @@ export class RoomActions {
 
   private async create(entry: Omit<RoomCreateEntry, 'kind'>, mayExist = false): Promise<Room> {
     const outcome = await this.core.journal.submit({ kind: 'room.create', ...entry })
-    if (mayExist && outcome.status === 'refused' && outcome.reason === 'room_exists') return this.getRoom(entry.id!)
-    return this.getRoom(factsOf(outcome)[0]!.roomId)
+    if (mayExist && outcome.status === 'refused' && outcome.reason === 'room_exists') return getRoom(this.core, entry.id!)
+    return getRoom(this.core, factsOf(outcome)[0]!.roomId)
   }
 
   /** Null leaves a field alone. Throws ChatError room_not_found, forbidden, invalid_field. */
@@ -84,7 +83,7 @@ export class RoomActions {
     const { room, actorId } = await this.getChangeable(principal, roomId, 'rename')
     if (texts.name === null && texts.description === null) return room
     factsOf(await this.core.journal.submit({ kind: 'room.update', roomId, ...texts, actorId }))
-    return this.getRoom(roomId)
+    return getRoom(this.core, roomId)
   }
 
   /** Throws ChatError room_not_found, forbidden. */
@@ -94,17 +93,11 @@ export class RoomActions {
   }
 
   private async getChangeable(principal: Principal, roomId: RoomId, change: RoomChange) {
-    const room = await this.getRoom(roomId)
+    const room = await getRoom(this.core, roomId)
     const actorId = principal.kind === 'nobody' ? null : (principal.user?.id ?? null)
     const member: Member | null = actorId === null ? null : await this.log.findMember(roomId, actorId)
     if (!mayChange(room, { principal, member }, change)) throw new ChatError('forbidden')
     return { room, actorId }
-  }
-
-  private async getRoom(roomId: RoomId): Promise<Room> {
-    const room = await this.log.findRoom(roomId)
-    if (!room) throw new ChatError('room_not_found')
-    return room
   }
 }
 

@@ -1,6 +1,6 @@
 /** Spaces: rooms that share a membership. Joining and leaving write into each of a space's rooms (A11). */
 import type { Directory } from '../../storage/storage.ts'
-import type { Core } from '../core.ts'
+import { getSpace, type Core } from '../core.ts'
 import { ChatError } from '../errors.ts'
 import type { Principal, Space, SpaceId, User, UserId } from '../model.ts'
 import { isStorable, isWithin, limits } from '../texts.ts'
@@ -43,7 +43,7 @@ export class SpaceActions {
 
   /** Throws ChatError space_not_found, already_a_member. */
   async join(user: User, spaceId: SpaceId): Promise<Space> {
-    const space = await this.getSpace(spaceId)
+    const space = await getSpace(this.core, spaceId)
     factsOf(await this.core.journal.submit({ kind: 'space.join', spaceId, userId: user.id, actorId: user.id }))
     return space
   }
@@ -54,16 +54,10 @@ export class SpaceActions {
   }
 
   private async getOwned(principal: Principal, spaceId: SpaceId): Promise<{ actorId: UserId | null }> {
-    const space = await this.getSpace(spaceId)
+    const space = await getSpace(this.core, spaceId)
     const actorId = principal.kind === 'nobody' ? null : (principal.user?.id ?? null)
     if (principal.kind !== 'service' && space.ownerId !== actorId) throw new ChatError('forbidden')
     return { actorId }
-  }
-
-  private async getSpace(spaceId: SpaceId): Promise<Space> {
-    const space = await this.directory.findSpace(spaceId)
-    if (!space) throw new ChatError('space_not_found')
-    return space
   }
 }
 
