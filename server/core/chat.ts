@@ -80,6 +80,7 @@ function createDelivery({ storage, clock, observer, replayMax, heldBytesMax }: C
   const users = createUserCache(directory, clock)
   const hub = createHub({
     onFanOut: (dialect, events, receivers) => observer.onFanOut(dialect, events, receivers),
+    onTrouble: (text) => observer.onTrouble(text),
     onRoomLost: (session, roomId) => sessions.onRoomLost(session, roomId),
   })
   const tail = createTail({

@@ -47,7 +47,9 @@ function countingFormat(withCursor = false) {
 function open() {
   const lost: [UserId, RoomId][] = []
   const fanOuts: [string, number, number][] = []
+  const troubles: string[] = []
   const hub = createHub({
+    onTrouble: (text) => void troubles.push(text),
     onFanOut: (dialect, events, receivers) => fanOuts.push([dialect, events, receivers]),
     onRoomLost(session, roomId) {
       lost.push([session.user.id, roomId])
@@ -56,11 +58,12 @@ function open() {
   })
   function enter(userId: UserId, format: Format, ...roomIds: RoomId[]) {
     const writes: Uint8Array[] = []
+    const closedWith: number[] = []
     const connection = {
       write: (bytes: Uint8Array) => void writes.push(bytes),
       queuedBytes: 0,
       drained: async () => {},
-      close: () => {},
+      close: (code: number) => void closedWith.push(code),
     }
     const session: Session = createSession({
       user: unknownUser(userId),
@@ -71,7 +74,7 @@ function open() {
       heldBytesMax: 1e6,
     })
     for (const roomId of roomIds) hub.subscribe(roomId, session)
-    return { session, writes, texts: () => writes.map((bytes) => Buffer.from(bytes).toString()) }
+    return { session, writes, closedWith, texts: () => writes.map((bytes) => Buffer.from(bytes).toString()) }
   }
   let cursorsAsked = 0
   const cursorAt = (stamp: { position: number }) => {
@@ -79,10 +82,25 @@ function open() {
     return `at ${stamp.position}`
   }
   const handOut = (...events: ChatEvent[]) => hub.handOut(events, cursorAt)
-  return { hub, enter, handOut, lost, fanOuts, cursorsAsked: () => cursorsAsked }
+  return { hub, enter, handOut, lost, fanOuts, troubles, cursorsAsked: () => cursorsAsked }
 }
 
 describe('the hub', () => {
+  it('[A15] ends the sessions of a format that cannot show an event, so that they resume, and the others miss nothing', () => {
+    const { enter, handOut, troubles } = open()
+    const broken: Format = {
+      ...countingFormat(true).format,
+      encode: () => {
+        throw new Error('a fault')
+      },
+    }
+    const ended = enter(1, broken, 7)
+    const [same, other] = [enter(2, countingFormat().format, 7), enter(3, countingFormat().format, 8)]
+    handOut(posted(7, 'a'), posted(8, 'b'))
+    expect([ended.closedWith, ended.texts(), same.texts(), other.texts()]).toEqual([[1013], [], ['a'], ['b']])
+    expect(troubles).toHaveLength(1)
+  })
+
   it('encodes an event once per format that is present, and writes the same buffer to each connection, once per run', () => {
     const { enter, handOut, fanOuts } = open()
     const plain = countingFormat()

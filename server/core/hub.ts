@@ -18,6 +18,8 @@ export interface Hub {
 export interface HubObserver {
   /** A run of events left for `receivers` sessions of one format. */
   onFanOut(dialect: string, events: number, receivers: number): void
+  /** Worth a line in the log. */
+  onTrouble(text: string): void
   /** This session lost this room: its user was removed, or the room is gone. */
   onRoomLost(session: Session, roomId: RoomId): void
 }
@@ -71,12 +73,21 @@ class LocalHub implements Hub {
 
   private deliver(audience: Audience, run: ChatEvent[], cursorOf: (event: ChatEvent) => string): void {
     for (const [format, sessions] of audience) {
-      const texts = encodeRun(format, run, cursorOf)
-      if (texts.length === 0) continue
-      const bytes = format.join(texts)
-      for (const session of sessions) session.deliver(bytes)
-      this.observer.onFanOut(format.dialect, texts.length, sessions.size)
+      try {
+        this.deliverTo(format, sessions, encodeRun(format, run, cursorOf))
+      } catch (error) {
+        // A fault in one format must not cost the others their events; its own sessions come back and resume from before it.
+        this.observer.onTrouble(`an event could not be shown in ${format.dialect}: ${String(error)}`)
+        for (const session of sessions) session.end('undeliverable')
+      }
     }
+  }
+
+  private deliverTo(format: Format, sessions: Set<Session>, texts: string[]): void {
+    if (texts.length === 0) return
+    const bytes = format.join(texts)
+    for (const session of sessions) session.deliver(bytes)
+    this.observer.onFanOut(format.dialect, texts.length, sessions.size)
   }
 
   private endWhoLostTheRoom(audience: Audience, event: ChatEvent): void {

@@ -86,6 +86,8 @@ class GroupCommit implements Journal {
   private queuedBytes = 0
   private running: Promise<void> | null = null
   private isClosing = false
+  /** Since when the uncertain commit waits that the log has a line about. */
+  private toldOf = 0
   private readonly stopHeartbeat: () => void
 
   constructor(options: JournalOptions, journal: JournalRecord) {
@@ -237,7 +239,11 @@ class GroupCommit implements Journal {
 
   /** Senders, those who wait behind too, are told `unavailable` when it takes too long; what became of their commit is found out all the same. */
   private async waitWith(batch: Waiting[], start: number): Promise<void> {
-    if (this.clock.now() - start > patienceMs) for (const waiting of batch) waiting.giveUp(new ChatError('unavailable'))
+    if (this.clock.now() - start > patienceMs) {
+      for (const waiting of batch) waiting.giveUp(new ChatError('unavailable'))
+      if (this.toldOf !== start) this.observer.onTrouble('what became of a commit is not known; it is asked for until it is')
+      this.toldOf = start
+    }
     this.giveUpQueued()
     await new Promise<void>((resolve) => this.clock.after(retryMs, resolve))
   }

@@ -31,6 +31,7 @@ export const endings = {
   removed: { code: 4003, text: 'no longer a member' },
   stopping: { code: 1012, text: 'server restart' },
   too_slow: { code: 1013, text: 'reader too slow' },
+  undeliverable: { code: 1013, text: 'an event could not be shown' },
   not_stored: { code: 1013, text: 'a frame could not be stored' },
 } as const
 

@@ -57,12 +57,28 @@ class DirectoryCache implements UserCache {
     return found
   }
 
+  /** Null where one is not known. */
+  private findKnown(userIds: Set<UserId>): Map<UserId, User> | null {
+    const known = new Map<UserId, User>()
+    for (const id of userIds) {
+      const entry = this.entries.get(id)
+      if (!entry) return null
+      known.set(id, entry.user)
+    }
+    return known
+  }
+
   async find(userId: UserId): Promise<User | null> {
     return (await this.findAll([userId])).get(userId) ?? null
   }
 
+  /** On the way of every message: what is known goes out as it is, and is refreshed beside where it is old. */
   async complete(facts: Fact[]): Promise<ChatEvent[]> {
-    const users = await this.findAll(new Set(facts.map((fact) => fact.userId)))
+    const userIds = new Set(facts.map((fact) => fact.userId))
+    const known = this.findKnown(userIds)
+    const fresh = this.findAll(userIds)
+    if (known !== null) fresh.catch(() => {})
+    const users = known ?? (await fresh)
     return facts.map((fact) => Object.assign(fact, { user: users.get(fact.userId) ?? unknownUser(fact.userId) }))
   }
 
