@@ -39,10 +39,16 @@ export function isUsername(name: string): boolean {
   )
 }
 
-/** http, https or our own `/uploads/` (A16). */
+/** http, https or our own `/uploads/`, which no dot segment leaves (A16). */
 export function isFileUrl(url: string): boolean {
   if (!isStorable(url) || !isWithin(url, limits.address) || /[\s\p{Cc}]/u.test(url)) return false
-  return /^https?:\/\/[^/?#]/i.test(url) || /^\/uploads\/[^/]/.test(url)
+  return /^https?:\/\/[^/?#]/i.test(url) || isUpload(url)
+}
+
+function isUpload(url: string): boolean {
+  const [root, folder, ...parts] = url.split(/[?#]/, 1)[0]!.split('/')
+  const isInside = parts.every((part) => !/\\|^(\.|%2e){1,2}$/i.test(part))
+  return root === '' && folder === 'uploads' && Boolean(parts[0]) && isInside
 }
 
 /** A client key (A8), or null where none was given. */

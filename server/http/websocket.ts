@@ -25,6 +25,8 @@ export interface Connection {
   close(code: number, reason: string): void
   /** Until the first of: `close` called, peer closed, socket gone. */
   readonly isOpen: boolean
+  /** We ended it: what it still holds is not wanted any more. A peer that has left has sent what it sent. */
+  readonly isEnded: boolean
   /** A12: stops reading. What had been read is kept and comes after `resume`, in order; so does the end, if it comes meanwhile. */
   pause(): void
   resume(): void
@@ -136,6 +138,10 @@ class WebSocketConnection implements Connection, Kept {
     return this.ws.readyState === openState
   }
 
+  get isEnded(): boolean {
+    return this.isDeaf
+  }
+
   get queuedBytes(): number {
     return this.socket.writableLength
   }
@@ -172,6 +178,7 @@ class WebSocketConnection implements Connection, Kept {
 
   terminate(): void {
     this.isDeaf = true
+    this.held = null
     this.ws.terminate()
   }
 

@@ -158,6 +158,19 @@ test('[A12] frames over the limit wait, and later ones behind them; none is drop
   await limited.server.stop()
 })
 
+test('[A12] frames over the limit are stored also where their sender has gone, and nothing of him stays', async () => {
+  const limited = await openGuild({ env: { LIMIT_SENDS: '50/1' }, clock: fastClock })
+  const { channelId, owner } = await limited.makeChannel()
+  const client = await limited.connect(channelId, owner)
+  for (let number = 0; number < 140; number++) client.send(`${number}`)
+  client.socket.close()
+  const { sessions, queries } = limited.server.app.chat
+  const total = async () => (await queries.listMessages({ kind: 'nobody' }, channelId, { offset: 0, limit: 1 })).total
+  await until('all are stored', async () => (await total()) === 140)
+  await until('the session is gone', () => sessions.count().size === 0)
+  await limited.server.stop()
+})
+
 test('[A12] a service key has no limit', async () => {
   const limited = await openGuild({ env: { LIMIT_SENDS: '1/3600' } })
   const { channelId, owner } = await limited.makeChannel()

@@ -48,7 +48,7 @@ class Live implements ConnectionEvents {
   private readonly session: Session
   /** Behind a frame that could not be stored, none is (A15). */
   private readonly line = { isBroken: false }
-  private cancelWait: (() => void) | null = null
+  private isWaiting = false
 
   constructor(door: Door, connection: Connection, visit: Visit) {
     const { user, tokenHash, since } = visit
@@ -90,11 +90,12 @@ class Live implements ConnectionEvents {
     const taken = this.door.limits.sends.take(key)
     if (taken.ok) return this.take(send, rest)
     this.connection.pause()
-    this.cancelWait = this.door.clock.after(taken.retryAfterS * 1000, () => {
-      this.cancelWait = null
-      if (!this.connection.isOpen) return
+    this.isWaiting = true
+    this.door.clock.after(taken.retryAfterS * 1000, () => {
+      this.isWaiting = false
+      if (this.connection.isEnded) return
       this.take(send, keys)
-      if (this.cancelWait === null) this.connection.resume()
+      if (!this.isWaiting) this.connection.resume()
     })
   }
 
@@ -125,8 +126,8 @@ class Live implements ConnectionEvents {
     this.session.end('not_stored')
   }
 
+  /** A frame that waits for its turn is stored all the same: its sender has sent it. */
   onClose(): void {
-    this.cancelWait?.()
     this.door.chat.sessions.close(this.session)
   }
 }
