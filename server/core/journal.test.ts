@@ -5,7 +5,15 @@ import { keyed, makeRoom, post } from '../storage/contract/entries.ts'
 import { openWriter } from '../storage/contract/harness.ts'
 import { withFaults, type Fault } from '../storage/faulty.ts'
 import { createMemoryDatabase, type MemoryDatabase } from '../storage/memory/memory.ts'
-import { JournalClosed, type Commit, type Entry, type LogStore, type Outcome, type Storage } from '../storage/storage.ts'
+import {
+  JournalClosed,
+  StorageUnavailable,
+  type Commit,
+  type Entry,
+  type LogStore,
+  type Outcome,
+  type Storage,
+} from '../storage/storage.ts'
 import type { Fact } from './events.ts'
 import { openJournal, type Line } from './journal.ts'
 
@@ -25,6 +33,7 @@ async function open(database: MemoryDatabase = createMemoryDatabase()) {
   const gate = createGate()
   const batches: Entry[][] = []
   const commits: Commit[] = []
+  const sizes: number[] = []
   const troubles: string[] = []
   const opened: number[] = []
   const log = watch(faulty.storage.log, async (entries) => {
@@ -34,7 +43,7 @@ async function open(database: MemoryDatabase = createMemoryDatabase()) {
   const journal = await openJournal({
     log,
     clock,
-    observer: { onCommit: () => {}, onTrouble: (text) => troubles.push(text) },
+    observer: { onCommit: (_, { entries }) => sizes.push(entries), onTrouble: (text) => troubles.push(text) },
     onOpen: ({ number }) => opened.push(number),
     onCommit: (commit) => commits.push(commit),
   })
@@ -56,6 +65,7 @@ async function open(database: MemoryDatabase = createMemoryDatabase()) {
     gate,
     batches,
     commits,
+    sizes,
     troubles,
     journal,
     submit,
@@ -190,6 +200,7 @@ describe('an uncertain commit', () => {
   const cases: { faults: Fault[]; what: string }[] = [
     { faults: ['uncertain-landed'], what: 'landed' },
     { faults: ['uncertain-lost'], what: 'was lost' },
+    { faults: ['unforeseen-landed'], what: 'ended with an error that nobody foresaw' },
     { faults: ['uncertain-lost', 'uncertain-landed'], what: 'was lost, then landed' },
     {
       faults: ['uncertain-lost', 'uncertain-lost', 'uncertain-landed', 'uncertain-landed', 'unavailable'],
@@ -259,6 +270,145 @@ describe('an uncertain commit', () => {
       const next = say('b')
       await settle()
       expect([statusOf(next), await stored()]).toEqual(['done', ['a', 'b']])
+    }
+  })
+})
+
+/** A journal whose post `stuck` meets this fault each time, and that post, with `beside` in its batch. */
+async function openStuck(fault: Fault) {
+  const world = await open()
+  world.failEntries(fault, (entry) => entry.kind === 'post' && entry.content.startsWith('stuck'))
+  const before = world.number()
+  const stuck = world.say('stuck')
+  const beside = world.say('beside')
+  await settle()
+  const isClosed = async () => (await world.real.log.listJournals(before)).map((record) => record.isClosed)
+  const handedOut = () => world.commits.map(({ facts }) => postsOf(facts))
+  return { ...world, before, stuck, beside, isClosed, handedOut }
+}
+
+describe('a commit that stays uncertain while the database answers', () => {
+  it('[A15] is given up after 5 s with its journal, and a new journal goes on with what waited', async () => {
+    const { stuck, beside, say, clock, stored, isClosed, troubles, handedOut } = await openStuck('uncertain-lost')
+    await clock.advance(4_000)
+    const behind = say('behind')
+    await clock.advance(1_000)
+    expect([stuck.outcome, beside.outcome, behind.outcome, await isClosed()]).toEqual([undefined, undefined, undefined, [false]])
+    await clock.advance(200)
+    expect([stuck, beside, behind].map(statusOf)).toEqual(['unavailable', 'unavailable', 'done'])
+    expect([await stored(), handedOut()]).toEqual([['behind'], [['behind']]])
+    expect(await isClosed()).toEqual([true, false])
+    expect(troubles).toHaveLength(1)
+  })
+
+  it('[A15] is handed out as any other where it stands, before what comes behind it', async () => {
+    const { stuck, say, clock, stored, commits, sizes, before, number, handedOut } = await openStuck('uncertain-landed')
+    await clock.advance(4_000)
+    const behind = say('behind')
+    await clock.advance(1_200)
+    expect([stuck.outcome, statusOf(behind)]).toEqual(['unavailable', 'done'])
+    expect(await stored()).toEqual(['stuck', 'beside', 'behind'])
+    expect(handedOut()).toEqual([['stuck', 'beside'], ['behind']])
+    expect(commits.map(({ journal }) => journal)).toEqual([before, number()])
+    expect(sizes).toEqual([2, 1])
+  })
+
+  it('[A15] keeps who waits behind it for 5 s too, also where closing its journal takes longer', async () => {
+    const { say, clock, real } = await openStuck('uncertain-lost')
+    const behind = say('behind')
+    real.log.closeJournal = () => new Promise(() => {})
+    await clock.advance(5_200)
+    expect(behind.outcome).toBe('unavailable')
+  })
+
+  it('[A15] is handed out also where it lands at the last moment before its journal is closed', async () => {
+    const { real, clock, stored, before, batches, handedOut } = await openStuck('uncertain-lost')
+    const unseen = real.log.closeJournal.bind(real.log)
+    real.log.closeJournal = async (journal) => {
+      if (journal === before) await real.log.append(journal, 1, batches[0]!)
+      return unseen(journal)
+    }
+    await clock.advance(5_200)
+    expect([await stored(), handedOut()]).toEqual([['stuck', 'beside'], [['stuck', 'beside']]])
+  })
+
+  it('[A15] is never stored by a try that comes after its journal was closed', async () => {
+    const { real, clock, stored, before, batches, say } = await openStuck('uncertain-lost')
+    await clock.advance(5_200)
+    await expect(real.log.append(before, 1, batches[0]!)).rejects.toBeInstanceOf(JournalClosed)
+    say('next')
+    await settle()
+    expect(await stored()).toEqual(['next'])
+  })
+
+  it.each(['uncertain-lost', 'uncertain-landed'] as const)(
+    '[A8][A15] (%s) is found by its key or stored then, once',
+    async (fault) => {
+      const { failEntries, submit, roomId, clock, stored } = await openStuck(fault)
+      const first = submit(keyed(roomId, 1, 'k', 'stuck with a key'))
+      await clock.advance(11_000)
+      expect(first.outcome).toBe('unavailable')
+      const isStored = (await stored()).includes('stuck with a key')
+      failEntries(fault, () => false)
+      const again = submit(keyed(roomId, 1, 'k', 'stuck with a key'))
+      await settle()
+      expect(statusOf(again)).toBe(isStored ? 'repeated' : 'done')
+      expect((await stored()).filter((content) => content === 'stuck with a key')).toHaveLength(1)
+    },
+  )
+
+  it('[A15] stays with its journal, and all writing waits, while the database is wholly away', async () => {
+    const { setAway, clock, stored, isClosed, say, troubles, handedOut } = await openStuck('uncertain-landed')
+    setAway(true)
+    await clock.advance(50_000)
+    const early = say('early')
+    await clock.advance(5_200)
+    const late = say('late')
+    await clock.advance(1_000)
+    expect([early.outcome, late.outcome, await isClosed(), handedOut()]).toEqual(['unavailable', undefined, [false], []])
+    expect(troubles).toHaveLength(1)
+    setAway(false)
+    await clock.advance(200)
+    expect([statusOf(late), await isClosed()]).toEqual(['done', [true, false]])
+    expect(await stored()).toEqual(['stuck', 'beside', 'late'])
+    expect(handedOut()).toEqual([['stuck', 'beside'], ['late']])
+  })
+
+  it.each(['closeJournal', 'readCommits', 'openJournal'] as const)(
+    '[A15] is handed out once also where %s fails at first',
+    async (name) => {
+      const { real, clock, stored, say, handedOut } = await openStuck('uncertain-landed')
+      const unseen = real.log[name].bind(real.log) as (...values: never[]) => Promise<never>
+      let failures = 3
+      real.log[name] = async (...values: unknown[]) => {
+        if (failures-- > 0) throw new StorageUnavailable('away for a moment')
+        return unseen(...(values as never[]))
+      }
+      await clock.advance(5_200)
+      const late = say('late')
+      await clock.advance(400)
+      expect([late.outcome, handedOut()]).toEqual([undefined, []])
+      await clock.advance(200)
+      expect([statusOf(late), await stored(), handedOut()]).toEqual([
+        'done',
+        ['stuck', 'beside', 'late'],
+        [['stuck', 'beside'], ['late']],
+      ])
+    },
+  )
+
+  it('[A15] does not keep close() from its end, which a database that is away does', async () => {
+    for (const isAway of [false, true]) {
+      const { journal, setAway, clock, stored, say, isClosed } = await openStuck('uncertain-lost')
+      const behind = say('behind')
+      setAway(isAway)
+      let hasEnded = false
+      void journal.close().then(() => (hasEnded = true))
+      await clock.advance(15_000)
+      expect([hasEnded, behind.outcome]).toEqual([!isAway, 'unavailable'])
+      setAway(false)
+      await clock.advance(200)
+      expect([hasEnded, await stored(), await isClosed()]).toEqual([true, [], [true, true]])
     }
   })
 })
@@ -378,7 +528,7 @@ describe('a journal that cannot store', () => {
     await clock.advance(2_000)
     setAway(false)
     await clock.advance(400)
-    expect([behind.outcome, await stored()]).toEqual(['unavailable', ['a']])
+    expect([behind.outcome, await stored()]).toEqual(['unavailable', []])
   })
 
   it('stores what was submitted before close(), refuses what comes behind it and closes itself in storage', async () => {
@@ -416,6 +566,7 @@ type Step =
   | { do: 'post'; sender: number; key: number | null }
   | { do: 'fault'; fault: Fault }
   | { do: 'poison' }
+  | { do: 'stick'; fault: Fault }
   | { do: 'wait'; ms: number }
   | { do: 'away'; isAway: boolean }
   | { do: 'close' }
@@ -434,6 +585,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('poison' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('stick' as const),
+      fault: fc.constantFrom('uncertain-landed' as const, 'uncertain-lost' as const),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(0, 100, 300, 3_000, 6_000) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('away' as const), isAway: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('close' as const) }) },
@@ -444,8 +602,10 @@ describe('under random faults', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 80 }), async (steps) => {
         const world = await open()
-        const { roomId, submit, rejectEntries, failNext, setAway, clock, real } = world
-        rejectEntries((entry) => entry.kind === 'post' && entry.content.includes('poison'))
+        const { roomId, submit, failEntries, failNext, setAway, clock, real } = world
+        // A post with the name of a fault in it meets that fault each time.
+        for (const fault of ['rejected', 'uncertain-landed', 'uncertain-lost'] as const)
+          failEntries(fault, (entry) => entry.kind === 'post' && entry.content.includes(fault))
         const lines: Line[] = [0, 1, 2].map(() => ({ isBroken: false }))
         const tolds: (Told & { sender: number; key: number | null })[] = []
         const say = (sender: number, key: number | null, content: string) => {
@@ -456,7 +616,8 @@ describe('under random faults', () => {
         }
         for (const [index, now] of steps.entries()) {
           if (now.do === 'post') say(now.sender, now.key, `${now.sender} ${index}`)
-          else if (now.do === 'poison') say(index % 3, null, `${index % 3} ${index} poison`)
+          else if (now.do === 'poison') say(index % 3, null, `${index % 3} ${index} rejected`)
+          else if (now.do === 'stick') say(index % 3, null, `${index % 3} ${index} ${now.fault}`)
           else if (now.do === 'fault') failNext(now.fault)
           else if (now.do === 'away') setAway(now.isAway)
           else if (now.do === 'close') await real.log.closeJournal(world.number())

@@ -37,7 +37,7 @@ export interface Line {
 export interface Journal {
   /** Resolves when it is committed or refused; throws ChatError `unavailable` when it cannot be, or is not known to be (A15). */
   submit(entry: Entry, line?: Line | null): Promise<Outcome>
-  /** Waits for what was submitted, then closes the journal. */
+  /** Waits for what was submitted, then closes the journal. It does not end while a commit is uncertain and the database away. */
   close(): Promise<void>
 }
 
@@ -86,8 +86,6 @@ class GroupCommit implements Journal {
   private queuedBytes = 0
   private running: Promise<void> | null = null
   private isClosing = false
-  /** Since when the uncertain commit waits that the log has a line about. */
-  private toldOf = 0
   private readonly stopHeartbeat: () => void
 
   constructor(options: JournalOptions, journal: JournalRecord) {
@@ -105,7 +103,7 @@ class GroupCommit implements Journal {
         if (line) line.isBroken = true
         reject(error)
       }
-      const bytes = entry.kind === 'post' ? entry.content.length + 200 : 200
+      const bytes = bytesOf(entry)
       const isFull = this.queue.length >= waitingMax || this.queuedBytes > waitingBytesMax
       if (this.isClosing || isFull || line?.isBroken) return giveUp(new ChatError('unavailable'))
       this.queue.push({ entry, bytes, since: this.clock.now(), line, settle: resolve, giveUp })
@@ -180,7 +178,8 @@ class GroupCommit implements Journal {
     try {
       return [{ batch, result: await this.append(batch) }]
     } catch (error) {
-      if (!(error instanceof BatchRejected)) return this.giveUp(batch, error)
+      if (error instanceof CommitUncertain) return this.abandon(batch, error)
+      if (!(error instanceof BatchRejected)) return this.giveUp(batch)
       if (batch.length === 1) return this.refuse(batch[0]!, error)
       const middle = batch.length >> 1
       return [...(await this.store(batch.slice(0, middle))), ...(await this.store(batch.slice(middle)))]
@@ -194,13 +193,45 @@ class GroupCommit implements Journal {
     return []
   }
 
-  private giveUp(batch: Waiting[], error: unknown): Stored[] {
-    if (!(error instanceof StorageUnavailable)) this.observer.onTrouble(`a commit failed: ${String(error)}`)
+  private giveUp(batch: Waiting[]): Stored[] {
     for (const waiting of batch) waiting.giveUp(new ChatError('unavailable'))
     return []
   }
 
-  /** Appends, again where the outcome is uncertain, until it is known; a closed journal is followed by a new one. */
+  /**
+   * The batch is given up, and its journal with it: once that is closed, what stands of the batch is all that ever will, and goes
+   * out as any commit. While the database is away nothing is definite, and all writing waits.
+   */
+  private async abandon(batch: Waiting[], error: CommitUncertain): Promise<Stored[]> {
+    this.giveUp(batch)
+    this.observer.onTrouble(`what became of a commit is not known: ${error.message}; closing journal ${this.journal.number}`)
+    this.giveUpQueued()
+    for (;;) {
+      try {
+        return await this.replaceJournal(batch.length)
+      } catch {
+        await this.pause()
+      }
+    }
+  }
+
+  /** Closes the journal and opens the next. Resolves with what stands in the closed one and was not heard of. */
+  private async replaceJournal(entries: number): Promise<Stored[]> {
+    const start = this.clock.now()
+    const { number, lastPosition } = this.journal
+    await this.log.closeJournal(number)
+    const commits = await this.log.readCommits(number, lastPosition, 1)
+    this.journal = await openNext(this.options)
+    return commits.map((commit) => {
+      this.observer.onCommit(commit, { entries, tookMs: this.clock.now() - start })
+      return { batch: [], result: { ...commit, outcomes: [] } }
+    })
+  }
+
+  /**
+   * Appends, again where the outcome is uncertain, for as long as a sender waits: past that it throws CommitUncertain. A closed
+   * journal is followed by a new one.
+   */
   private async append(batch: Waiting[]): Promise<AppendResult> {
     const entries = batch.map((waiting) => waiting.entry)
     const start = this.clock.now()
@@ -208,11 +239,11 @@ class GroupCommit implements Journal {
       try {
         return await this.appendOnce(entries)
       } catch (error) {
-        if (error instanceof JournalClosed) isUncertain = await this.reopen()
-        else if (error instanceof CommitUncertain || (isUncertain && error instanceof StorageUnavailable)) {
-          isUncertain = true
-          await this.waitWith(batch, start)
-        } else throw error
+        isUncertain = leavesDoubt(error) || (isUncertain && error instanceof StorageUnavailable)
+        if (isUncertain && this.clock.now() - start > patienceMs) throw new CommitUncertain(String(error), { cause: error })
+        if (error instanceof JournalClosed) await this.reopen()
+        else if (isUncertain) await this.pause()
+        else throw error
       }
     }
   }
@@ -229,21 +260,15 @@ class GroupCommit implements Journal {
    * Nothing of the batch stands in the closed journal, so nothing is uncertain any more. Where the database went back, the journal
    * is still open there: nothing may come of it any more.
    */
-  private async reopen(): Promise<false> {
+  private async reopen(): Promise<void> {
     const { number } = this.journal
     this.observer.onTrouble(`journal ${number} was closed by another process, or the database went back; opening a new one`)
     await this.log.closeJournal(number)
     this.journal = await openNext(this.options)
-    return false
   }
 
-  /** Senders, those who wait behind too, are told `unavailable` when it takes too long; what became of their commit is found out all the same. */
-  private async waitWith(batch: Waiting[], start: number): Promise<void> {
-    if (this.clock.now() - start > patienceMs) {
-      for (const waiting of batch) waiting.giveUp(new ChatError('unavailable'))
-      if (this.toldOf !== start) this.observer.onTrouble('what became of a commit is not known; it is asked for until it is')
-      this.toldOf = start
-    }
+  /** Before the next try. Those who wait behind it are told `unavailable` when they have waited too long. */
+  private async pause(): Promise<void> {
     this.giveUpQueued()
     await new Promise<void>((resolve) => this.clock.after(retryMs, resolve))
   }
@@ -273,6 +298,17 @@ class GroupCommit implements Journal {
 interface Stored {
   batch: Waiting[]
   result: AppendResult
+}
+
+/** About what it takes in memory. */
+function bytesOf(entry: Entry): number {
+  return entry.kind === 'post' ? 200 + entry.content.length + 500 * entry.attachments.length : 200
+}
+
+/** Also an error of no known kind: taken for "not stored", the next batch at this position would be answered with what stands there. */
+function leavesDoubt(error: unknown): boolean {
+  if (error instanceof CommitUncertain) return true
+  return !(error instanceof StorageUnavailable || error instanceof BatchRejected || error instanceof JournalClosed)
 }
 
 function keyOf(entry: Entry): string | null {

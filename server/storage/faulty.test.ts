@@ -43,6 +43,20 @@ describe('withFaults', () => {
     expect(await count()).toBe(0)
   })
 
+  it.each([
+    { fault: 'uncertain-lost', stored: 0 },
+    { fault: 'uncertain-landed', stored: 1 },
+  ] as const)(
+    'fails every batch with a faulty entry with $fault, which stores $stored, however often it is sent',
+    async ({ fault, stored }) => {
+      const { failEntries, send, count } = await openFaulty()
+      failEntries(fault, (entry) => entry.kind === 'post' && entry.content === 'a')
+      await expect(send()).rejects.toBeInstanceOf(CommitUncertain)
+      await expect(send()).rejects.toBeInstanceOf(CommitUncertain)
+      expect(await count()).toBe(stored)
+    },
+  )
+
   it('is away in all its parts, and comes back', async () => {
     const { storage, setAway, send, roomId } = await openFaulty()
     setAway(true)

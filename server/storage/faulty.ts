@@ -3,15 +3,17 @@ import { BatchRejected, CommitUncertain, StorageUnavailable, type AppendResult, 
 
 /**
  * What befalls one append. `unavailable`: it did nothing and says so. `uncertain-landed`: it stands, but the answer is lost.
- * `uncertain-lost`: it does not stand, which the caller cannot know. `rejected`: the database rejects the batch.
+ * `uncertain-lost`: it does not stand, which the caller cannot know. `rejected`: the database rejects the batch. `unforeseen-landed`: it stands, and what came of it throws an error of no known kind.
  */
-export type Fault = 'unavailable' | 'uncertain-landed' | 'uncertain-lost' | 'rejected'
+export type Fault = 'unavailable' | 'uncertain-landed' | 'uncertain-lost' | 'rejected' | 'unforeseen-landed'
 
 export interface FaultyStorage {
   storage: Storage
   /** The next append meets this fault; several are met one after the other. */
   failNext(fault: Fault): void
-  /** From now on every batch with such an entry is rejected. */
+  /** From now on every batch with such an entry meets this fault, each time. */
+  failEntries(fault: Fault, isFaulty: (entry: Entry) => boolean): void
+  /** `failEntries` with `rejected`. */
   rejectEntries(isFaulty: (entry: Entry) => boolean): void
   /** While it is away, everything throws StorageUnavailable. */
   setAway(isAway: boolean): void
@@ -19,16 +21,16 @@ export interface FaultyStorage {
 
 export function withFaults(storage: Storage): FaultyStorage {
   const faults: Fault[] = []
-  let isFaulty: (entry: Entry) => boolean = () => false
+  const ofEntries = new Map<Fault, (entry: Entry) => boolean>()
   let isAway = false
   const check = () => {
     if (isAway) throw new StorageUnavailable('away, for a test')
   }
 
   async function append(journal: number, firstPosition: number, entries: Entry[]): Promise<AppendResult> {
-    if (entries.some(isFaulty)) throw new BatchRejected('rejected, for a test')
-    const fault = faults.shift()
-    if (fault !== undefined && fault !== 'uncertain-landed') throw errorOf(fault)
+    const lasting = [...ofEntries].find(([, isFaulty]) => entries.some(isFaulty))
+    const fault = lasting === undefined ? faults.shift() : lasting[0]
+    if (fault !== undefined && !fault.endsWith('-landed')) throw errorOf(fault)
     const result = await storage.log.append(journal, firstPosition, entries)
     if (fault !== undefined) throw errorOf(fault)
     return result
@@ -45,9 +47,8 @@ export function withFaults(storage: Storage): FaultyStorage {
       close: () => storage.close(),
     },
     failNext: (fault) => void faults.push(fault),
-    rejectEntries: (test) => {
-      isFaulty = test
-    },
+    failEntries: (fault, isFaulty) => void ofEntries.set(fault, isFaulty),
+    rejectEntries: (isFaulty) => void ofEntries.set('rejected', isFaulty),
     setAway: (away) => {
       isAway = away
     },
@@ -57,6 +58,7 @@ export function withFaults(storage: Storage): FaultyStorage {
 function errorOf(fault: Fault): Error {
   if (fault === 'rejected') return new BatchRejected('rejected, for a test')
   if (fault === 'unavailable') return new StorageUnavailable('unavailable, for a test')
+  if (fault === 'unforeseen-landed') return new TypeError('unforeseen, for a test')
   return new CommitUncertain('uncertain, for a test')
 }
 

@@ -2,12 +2,13 @@
 import { expect, it } from 'vitest'
 import type { Fact } from '../../core/events.ts'
 import type { Message, RoomId } from '../../core/model.ts'
-import type { Entry, Storage } from '../storage.ts'
+import { JournalClosed, type Entry, type Storage } from '../storage.ts'
 import { add, channel, expel, keyed, makeRoom, post, postedOf, read } from './entries.ts'
 import { FROM_THE_NEWEST, makeSpace, memberIds, openWriter, statusOf, type Contract, type Writer } from './harness.ts'
 
 export function raceContract(contract: Contract): void {
   logRaces(contract)
+  fencingRaces(contract)
   memberRaces(contract)
   spaceRaces(contract)
 }
@@ -66,6 +67,27 @@ function logRaces(contract: Contract): void {
       expect(its).toEqual(mine)
     }
     expect(await storage.log.findRoom(roomId)).toMatchObject({ head: 11, ordinal: 10 })
+  })
+}
+
+function fencingRaces(contract: Contract): void {
+  it('[A15] closing a journal makes an uncertain commit definite: what stands then is all that ever will', async () => {
+    const { storage, second } = await contract.open()
+    const other = await second()
+    const roomId = await makeRoom(await openWriter(storage), [1])
+    for (let round = 0; round < 20; round++) {
+      const { number } = await other.log.openJournal()
+      const append = () => other.log.append(number, 1, [post(roomId, 1, `${round}`)]).catch((error: unknown) => error)
+      const settle = () => storage.log.closeJournal(number).then(() => storage.log.readCommits(number, 0, 9))
+      const closingFirst = round % 2 === 1 ? settle() : null
+      const appending = append()
+      const standing = await (closingFirst ?? settle())
+      const answer = await appending
+      if (standing.length === 0) expect(answer).toBeInstanceOf(JournalClosed)
+      else expect([answer]).toMatchObject(standing)
+      expect(await append()).toEqual(answer)
+      expect(await storage.log.readCommits(number, 0, 9)).toEqual(standing)
+    }
   })
 }
 
