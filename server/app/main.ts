@@ -1,6 +1,8 @@
 /** Starts Madang: settings, database, doors; stops it at SIGTERM or SIGINT without losing anything. */
 import { Command } from 'commander'
+import type { Bus } from '../bus/bus.ts'
 import { createMemoryBus } from '../bus/memory/memory-bus.ts'
+import { openDiskFileStore } from '../files/disk/disk-file-store.ts'
 import { openEmbeddedStorage, openPostgresStorage } from '../storage/postgres/index.ts'
 import type { Storage } from '../storage/storage.ts'
 import { systemClock } from './clock.ts'
@@ -19,15 +21,25 @@ const program = new Command('madang')
 await program.parseAsync()
 
 async function main(isDevelopment: boolean): Promise<void> {
+  process.once('beforeExit', giveUp)
   const config = readConfig(isDevelopment)
   const log = createLog(config.logLevel)
   const storage = await orEnd('cannot open the database', openStorage(config, log))
   await orEnd('cannot use this database', checkMode(storage, isDevelopment))
-  const bus = createMemoryBus().connect()
-  const app = await orEnd('cannot start', openApp({ config, storage, bus, clock: systemClock, log }))
+  const bus = await openBus(config, log)
+  const files = await orEnd('cannot use FILES_DIR', openDiskFileStore(config.filesDir))
+  const app = await orEnd('cannot start', openApp({ config, storage, files, bus, clock: systemClock, log }))
+  const organisation = await orEnd('cannot make the organisation', app.chat.organisation.seedDevelopment())
   const ports = await orEnd('cannot listen', app.listen())
   announce(config, ports, log)
+  if (organisation !== null) log.info('The organisation of development: sign in as one of these', { ...organisation })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal, { app, storage, log }))
+}
+
+/** We always end by process.exit. Where nothing is left to wait for, what is awaited will never come, and Node would end without a word. */
+function giveUp(): void {
+  process.stderr.write('Madang cannot go on: it waits for something that nothing is left to bring\n')
+  process.exit(1)
 }
 
 function readConfig(isDevelopment: boolean): Config {
@@ -58,6 +70,13 @@ function openStorage(config: Config, log: Log): Promise<Storage> {
   return openEmbeddedStorage({ dataDir, messageIdMax, onNotice })
 }
 
+/** Redis' client takes longer to load than all the rest: only who needs it waits for it. */
+async function openBus({ redisUrl }: Config, log: Log): Promise<Bus> {
+  if (redisUrl === null) return createMemoryBus().connect()
+  const { openRedisBus } = await import('../bus/redis/redis-bus.ts')
+  return openRedisBus({ url: redisUrl, onNotice: (text) => log.warn(text) })
+}
+
 /** M1: development marks its database; production refuses one so marked, development one that is production's. */
 async function checkMode({ log, directory }: Storage, isDevelopment: boolean): Promise<void> {
   const isMarked = await directory.isDevelopment()
@@ -81,9 +100,15 @@ function announce({ isDevelopment, addresses, databaseUrl, dataDir }: Config, po
 
 async function stop(signal: string, { app, storage, log }: { app: App; storage: Storage; log: Log }): Promise<void> {
   log.info(`${signal}: stopping`)
-  setTimeout(() => process.exit(1), stopDeadlineMs).unref()
+  // Not unref'd: it may be all that keeps the process while a commit is tried until the database is back.
+  setTimeout(() => endUnfinished(log), stopDeadlineMs)
   await app.close()
   await storage.close()
   log.info('stopped')
   process.exit(0)
+}
+
+function endUnfinished(log: Log): void {
+  log.error(`not stopped after ${stopDeadlineMs} ms; what was under way is not settled`)
+  process.exit(1)
 }

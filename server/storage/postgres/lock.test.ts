@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { readdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { DirectoryInUse, lockDirectory } from './lock.ts'
@@ -37,4 +38,15 @@ it('takes a holder that hangs for a holder', { timeout: 10_000 }, async () => {
   await new Promise<void>((resolve) => hung.listen(join(directory, 'lock-5.sock'), resolve))
   await expect(lockDirectory(directory)).rejects.toBeInstanceOf(DirectoryInUse)
   hung.close()
+})
+
+it('gives the directory back also while one who knocked hangs', async () => {
+  const directory = await freshDir()
+  const unlock = await lockDirectory(directory)
+  const [name = ''] = await readdir(directory)
+  const hung = connect({ path: join(directory, name), allowHalfOpen: true })
+  onTestFinished(() => void hung.destroy())
+  await once(hung, 'connect')
+  await unlock()
+  expect(await readdir(directory)).toEqual([])
 })

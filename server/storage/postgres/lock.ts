@@ -46,13 +46,12 @@ function listen(path: string, door: Door): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined)
-      socket.end(door.answer)
+      // Whatever he does now: `unlock` waits for every connection.
+      socket.end(door.answer, () => socket.destroy())
     })
     server.once('error', reject)
-    server.listen(path, () => {
-      server.unref()
-      resolve(server)
-    })
+    // Never unref'd: while its holder starts, there may be nothing else that keeps the process.
+    server.listen(path, () => resolve(server))
   })
 }
 

@@ -2,11 +2,14 @@
  * Brings a database up to date. Several nodes may start at once: one migrates, the others wait for its transaction's end. Not
  * kysely's Migrator: its lock belongs to the session, of which PGlite has one for all, and is given back before the commit.
  */
+import { isRetryable } from './errors.ts'
 import type { Connection, Lane } from './pool.ts'
 import { migrations } from './migrations/index.ts'
 
 /** Any number, the same at every node: names the lock. */
-const LOCK = 7_234_562_911
+export const MIGRATION_LOCK = 7_234_562_911
+/** A migration locks tables that running nodes append to, in an order of its own. */
+const TRIES = 5
 
 /** Throws where the database cannot hold our texts, with what to do about it. */
 export async function prepare(lane: Lane): Promise<void> {
@@ -43,11 +46,22 @@ async function checkDatabase(connection: Connection): Promise<void> {
 }
 
 async function migrate(connection: Connection): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await runPending(connection)
+      return
+    } catch (error) {
+      if (attempt === TRIES || !isRetryable(error)) throw error
+    }
+  }
+}
+
+async function runPending(connection: Connection): Promise<void> {
   if ((await pending(connection)).length === 0) return
   await connection.query('begin')
   try {
     await connection.query('set local statement_timeout = 0')
-    await connection.query('select pg_advisory_xact_lock($1)', [LOCK])
+    await connection.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK])
     await connection.query('create table if not exists migrations (name text primary key, at timestamptz not null default now())')
     for (const { name, sql } of await pending(connection)) {
       await connection.query(sql)

@@ -3,12 +3,15 @@ import pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
 import { add, makeRoom, post } from '../contract/entries.ts'
 import { openWriter, statusOf } from '../contract/harness.ts'
-import { BatchRejected, CommitUncertain, StorageUnavailable, type Storage } from '../storage.ts'
+import { BatchRejected, CommitUncertain, JournalClosed, StorageUnavailable, type Storage } from '../storage.ts'
 import { openPostgresStorage, type PostgresOptions } from './index.ts'
 import { openLink, type Link } from './link.fixture.ts'
+import { MIGRATION_LOCK } from './migrate.ts'
 import { describeServer, makeDatabase, makeSchema } from './testing.ts'
 
 const PAGE = { offset: 0, limit: 10 }
+/** Whether a backend is of this test: others run beside it on the same server. */
+const IS_OURS = "application_name = current_setting('application_name')"
 
 async function schemaUrl(): Promise<string> {
   const { url, drop } = await makeSchema()
@@ -49,6 +52,19 @@ describeServer('PostgreSQL: starting', () => {
     await expect(open({ url })).resolves.toBeDefined()
   })
 
+  it('migrates again after a deadlock', async () => {
+    const url = await schemaUrl()
+    const other = await connect(url)
+    await other.query('begin')
+    await other.query('create table migrations (name text primary key, at timestamptz)')
+    const opening = open({ url })
+    await waitFor(await connect(url), "wait_event_type = 'Lock' and query like 'create table%'")
+    // The migration waits for our table; now we wait for its lock. It has waited longer, so it is the one that is ended.
+    await other.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK])
+    await other.query('rollback')
+    await expect((await opening).ping()).resolves.toBeUndefined()
+  })
+
   it('refuses a database that is not UTF8, and says so', async () => {
     const { url, drop } = await makeDatabase("encoding 'SQL_ASCII' locale 'C' template template0")
     onTestFinished(drop)
@@ -79,6 +95,31 @@ describeServer('PostgreSQL: a link that breaks', () => {
     const { facts, outcomes } = await linked.log.append(writer.journal, position, batch)
     expect(outcomes.map(statusOf)).toEqual(['done', 'done'])
     expect(facts.map((fact) => fact.stamp.position)).toEqual([position, position + 1, position + 2])
+    expect(await direct.log.listMessages(roomId, PAGE)).toHaveLength(1)
+  })
+
+  it('[A15] closes a journal only when the commit is over that a lost link left at work in the server', async () => {
+    const { linked, direct, link, url } = await openBoth()
+    const writer = await openWriter(linked)
+    const roomId = await makeRoom(writer, [1])
+    const position = writer.next()
+    const other = await connect(url)
+    await other.query('begin')
+    await other.query('select from rooms where id = $1 for update', [roomId])
+    const lost = expect(writer.write(post(roomId, 1, 'at work'))).rejects.toBeInstanceOf(CommitUncertain)
+    await waitFor(other, "wait_event_type = 'Lock' and query like '%madang_append%'")
+    link.cut()
+    await lost
+    let isClosed = false
+    const closing = direct.log.closeJournal(writer.journal).then(() => (isClosed = true))
+    await waitFor(other, "wait_event_type = 'Lock' and query like 'update%journals%'")
+    expect([isClosed, await direct.log.readCommits(writer.journal, position - 1, 9)]).toEqual([false, []])
+    await other.query('commit')
+    await closing
+    const standing = await direct.log.readCommits(writer.journal, position - 1, 9)
+    expect(standing.map(({ firstPosition }) => firstPosition)).toEqual([position])
+    expect(await direct.log.append(writer.journal, position, [post(roomId, 1, 'at work')])).toMatchObject(standing[0]!)
+    await expect(direct.log.append(writer.journal, position + 2, [post(roomId, 1, 'x')])).rejects.toBeInstanceOf(JournalClosed)
     expect(await direct.log.listMessages(roomId, PAGE)).toHaveLength(1)
   })
 
@@ -121,9 +162,7 @@ describeServer('PostgreSQL: a link that breaks', () => {
     await admin.query('select from rooms where id = $1 for update', [roomId])
     const waiting = expect(writer.write(post(roomId, 1, 'at work'))).rejects.toBeInstanceOf(CommitUncertain)
     await waitFor(admin, "wait_event_type = 'Lock'")
-    await admin.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'madang' and pid <> pg_backend_pid()",
-    )
+    await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${IS_OURS} and pid <> pg_backend_pid()`)
     await waiting
     await admin.query('rollback')
     expect(await writer.ask(post(roomId, 1, 'again'))).toBe('done')
@@ -204,7 +243,9 @@ describeServer('PostgreSQL: errors of the server', () => {
 /** Resolves once a backend of ours is in this state. */
 async function waitFor(client: pg.Client, condition: string): Promise<void> {
   for (;;) {
-    const { rowCount } = await client.query(`select from pg_stat_activity where application_name = 'madang' and ${condition}`)
+    // A transaction sees the activity as it was when it first looked.
+    await client.query('select pg_stat_clear_snapshot()')
+    const { rowCount } = await client.query(`select from pg_stat_activity where ${IS_OURS} and ${condition}`)
     if (rowCount !== 0) return
     await new Promise((resolve) => setTimeout(resolve, 10))
   }

@@ -68,7 +68,7 @@ function contractOver({ storage, config, close }: Embedded): ContractStorage {
 }
 
 const EMPTY = `
-  truncate settings, journals, commits, spaces, space_members, rooms, members, log, client_keys, users, revoked_tokens restart identity;
+  truncate settings, journals, commits, spaces, space_members, rooms, members, log, attachments, client_keys, search_texts, search_progress, users, departments, revoked_tokens restart identity;
   update counters set value = 0;
   create table if not exists test_clock (moved bigint not null);
   truncate test_clock;
@@ -85,6 +85,8 @@ export async function makeSchema(): Promise<Schema> {
   await run({ connectionString: serverUrl }, `create schema ${name}`)
   const url = new URL(serverUrl)
   url.searchParams.set('options', `-c search_path=${name}`)
+  // By this a test tells its own connections from those of tests beside it.
+  url.searchParams.set('application_name', name)
   return { url: url.href, drop: () => run({ connectionString: serverUrl }, `drop schema ${name} cascade`) }
 }
 
