@@ -5,8 +5,14 @@ test('[A9] a bearer token is found whatever the case of the scheme, and nothing 
   expect(findBearer('Bearer a.b.c')).toBe('a.b.c')
   expect(findBearer('bearer   a.b.c  ')).toBe('a.b.c')
   expect(findBearer('Bearer not a token')).toBe('not a token')
-  for (const header of [undefined, '', 'Bearer', 'Bearer ', 'Basic YTpi', 'Bearerx', 'a.b.c'])
+  for (const header of [undefined, '', 'Basic YTpi', 'Basic Bearer', 'Bearerx', 'Bearer-x a.b.c', 'a.b.c'])
     expect(findBearer(header), header).toBeNull()
+})
+
+test('[A9] a bearer header without a readable token is still one that was sent', () => {
+  for (const header of ['Bearer', 'bearer ', 'BEARER \t']) expect(findBearer(header), header).toBe('')
+  expect(findBearer('Bearer:a.b.c')).toBe(':a.b.c')
+  expect(findBearer('Bearer="a.b.c"')).toBe('="a.b.c"')
 })
 
 test('[A9] a cookie is found by its whole name, the first one of that name', () => {

@@ -1,10 +1,12 @@
 /** Where a request's credentials stand, and which of them are a host's own (A9, M3). */
 import { createHash, timingSafeEqual } from 'node:crypto'
 
-/** The token of `Authorization: Bearer <token>`, as sent; null for a missing header, another scheme or nothing behind the scheme. */
+/**
+ * What stands behind the scheme in `Authorization: Bearer <token>`, also where that is nothing or no token: it was sent, and is bad.
+ * Null for a missing header and for another scheme, as a proxy in front may use one for itself.
+ */
 export function findBearer(header: string | undefined): string | null {
-  const found = /^bearer[ \t]+(\S.*)$/i.exec(header ?? '')?.[1]
-  return found === undefined ? null : found.trimEnd()
+  return /^bearer(?![\w-])(.*)$/i.exec(header ?? '')?.[1]?.trim() ?? null
 }
 
 /** The value of the first cookie of that name, percent-decoded where that is possible; null where there is none or it is empty. */

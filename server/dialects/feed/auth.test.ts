@@ -8,6 +8,11 @@ import { asHost, bearerOf, call, listen, makeGroup, makeUser, refusal, rooms, se
 
 type Person = Awaited<ReturnType<typeof makeUser>>
 
+/** Bearer headers that name nobody. */
+const badBearers = ['Bearer', 'bearer ', 'Bearer nonsense', 'BEARER a b', 'Bearer:a.b.c']
+/** As a staging proxy adds it. */
+const proxied = { authorization: 'Basic c3RhZ2luZzpwYXNz' }
+
 describe('in production', () => {
   let server: TestServer
   let admin: Person
@@ -83,6 +88,25 @@ describe('in production', () => {
     expect((await refusal(server, `${path}&token=${token}`, { authorization: 'Bearer nonsense' })).status).toBe(401)
     expect((await refusal(server, `${path}&token=nonsense`, { cookie: `auth-token=${token}` })).status).toBe(401)
     expect((await call(server, `POST ${rooms}/${roomId}/read?token=${token}`, { user_id: member.id })).status).toBe(401)
+  })
+
+  test('[A9] a bearer header without a good token is a 401, whatever ?token= and cookies hold', async () => {
+    const token = member.bearer.authorization!.slice('Bearer '.length)
+    const cookie = `auth-token=${token}`
+    for (const authorization of badBearers) {
+      const answer = await call(server, `GET ${rooms}/${roomId}`, undefined, { authorization, cookie })
+      expect([authorization, answer.status]).toEqual([authorization, 401])
+      const path = `/ws/chat/${roomId}?user_id=${member.id}&token=${token}`
+      expect((await refusal(server, path, { authorization, cookie })).status).toBe(401)
+    }
+  })
+
+  test('[A9] another scheme is none of ours: the next credential decides, and without one it is a 401', async () => {
+    const token = member.bearer.authorization!.slice('Bearer '.length)
+    const withCookie = { ...proxied, cookie: `auth-token=${token}` }
+    expect((await call(server, `GET ${rooms}/${roomId}`, undefined, withCookie)).status).toBe(200)
+    await (await listen(server, [roomId, member.id], `&token=${token}`, proxied)).close()
+    expect((await call(server, `GET ${rooms}/${roomId}`, undefined, proxied)).status).toBe(401)
   })
 
   test('[A5] a cookie counts only without an Origin, from the own one and from COOKIE_ORIGINS', async () => {
@@ -240,8 +264,16 @@ describe('in development', () => {
   })
   afterAll(() => server.stop())
 
-  test('[M2] a credential that is sent and bad is a 401', async () => {
-    expect((await send(server, [1, 1], 'x', { authorization: 'Bearer nonsense' })).status).toBe(401)
+  test('[M2] a credential that is sent and bad is a 401, also a bearer header that cannot be read', async () => {
+    for (const authorization of badBearers) {
+      expect([authorization, (await send(server, [1, 1], 'x', { authorization })).status]).toEqual([authorization, 401])
+      expect((await refusal(server, '/ws/chat/1?user_id=1', { authorization })).status).toBe(401)
+    }
+  })
+
+  test('[M2] another scheme, as a proxy adds it, is no credential: user_id is believed', async () => {
+    expect((await send(server, [1, 1], 'x', proxied)).status).toBe(201)
+    await (await listen(server, [1, 1], '', proxied)).close()
   })
 
   test('[M2] touching an open room joins it, also for a user who was made elsewhere', async () => {

@@ -221,6 +221,8 @@ describe('refusals', () => {
   test('[A9] the bearer header goes before the query, and decides', async () => {
     const { channelId, owner } = await guild.makeChannel()
     const path = `/ws/${channelId}?token=${owner}`
-    expect(await guild.refusal(path, { authorization: 'Bearer garbage' })).toMatchObject({ status: 403 })
+    for (const authorization of ['Bearer garbage', 'Bearer', 'bearer ', 'Bearer:a.b.c'])
+      expect(await guild.refusal(path, { authorization }), authorization).toMatchObject({ status: 403 })
+    await (await guild.connect(channelId, owner, '', { authorization: 'Basic c3RhZ2luZzpwYXNz' })).settled()
   })
 })

@@ -214,6 +214,25 @@ describe('who calls', () => {
     })
   })
 
+  test('[A9][M2] a bearer header without a good token is a bad credential, whatever a cookie holds, in either mode', async () => {
+    const cookie = `auth-token=${await guild.tokenFor(newName())}`
+    const production = await openGuild({ isProduction: true })
+    for (const authorization of ['Bearer', 'bearer ', 'Bearer nonsense', 'BEARER a b', 'Bearer:a.b.c']) {
+      for (const mode of [guild, production]) {
+        const { status, body } = await mode.call('GET /users/me', { headers: { authorization, cookie } })
+        expect([authorization, status, body.detail]).toEqual([authorization, 401, 'Could not validate credentials'])
+      }
+    }
+    await production.server.stop()
+  })
+
+  test('[A9] another scheme, as a proxy adds it, is no credential: the cookie decides', async () => {
+    const headers = { authorization: 'Basic c3RhZ2luZzpwYXNz' }
+    const cookie = `auth-token=${await guild.tokenFor(newName())}`
+    expect((await call('GET /users/me', { headers: { ...headers, cookie } })).status).toBe(200)
+    expect(await call('GET /users/me', { headers })).toMatchObject({ status: 401, body: { detail: 'Not authenticated' } })
+  })
+
   test('[A5] a loopback page may use the cookie in development alone', async () => {
     const production = await openGuild({ isProduction: true })
     const sent = { headers: { cookie: `auth-token=${await guild.tokenFor(newName())}`, origin: 'http://localhost:5173' } }
