@@ -15,10 +15,10 @@ enum { CONNECTIONS_PER_ADDRESS = 20000 };
 enum { HANDSHAKES_AT_ONCE = 32 };
 
 typedef struct {
-  int port, connections, senders, inflight, socketio, idle, offset, members_per_room, server_pid;
+  int port, connections, senders, inflight, socketio, streams, idle, offset, members_per_room, server_pid;
   double rate, seconds, warmup;
   size_t frame_bytes;
-  const char *path, *format, *tokens_file;
+  const char *path, *format, *tokens_file, *listeners_path; // listeners: who does not send; NULL where all are alike
 } Options;
 
 typedef enum { UPGRADING, GREETING, READY, DEAD } State;
@@ -57,11 +57,15 @@ static void read_tokens(const char *file) {
   fclose(f);
 }
 
+static int is_listener(const Conn *c) { return options.listeners_path && c->number >= options.senders; }
+
+static int is_stream(const Conn *c) { return options.streams && is_listener(c); }
+
 // %d is the connection's number, counted from 1 and the offset; %r its room, also from 1; %t its token.
 static void expand_path(Bytes *out, const Conn *c) {
   char number[16];
   int id = c->number + options.offset;
-  for (const char *p = options.path; *p; p++) {
+  for (const char *p = is_listener(c) ? options.listeners_path : options.path; *p; p++) {
     const char *value = NULL;
     snprintf(number, sizeof number, "%d", p[1] == 'r' ? id / options.members_per_room + 1 : id + 1);
     if (p[0] == '%' && (p[1] == 'd' || p[1] == 'r')) value = number;
@@ -102,14 +106,16 @@ static void open_socket(Conn *c) {
 }
 
 static void open_next(void) {
-  static const char headers[] = " HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+  static const char upgrade[] = " HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                                 "Sec-WebSocket-Key: " SAMPLE_KEY "\r\nSec-WebSocket-Version: 13\r\n\r\n";
+  static const char stream[] = " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n";
   Conn *c = conns + opened_count;
   c->number = opened_count++;
   open_socket(c);
   bytes_put(&c->out, "GET ", 4);
   expand_path(&c->out, c);
-  bytes_put(&c->out, headers, sizeof headers - 1);
+  const char *headers = is_stream(c) ? stream : upgrade;
+  bytes_put(&c->out, headers, strlen(headers));
   flush_out(c);
 }
 
@@ -122,12 +128,12 @@ static void become_ready(Conn *c) {
 static int take_upgrade(Conn *c) {
   uint8_t *end = memmem(c->in.data, c->in.len, "\r\n\r\n", 4);
   if (!end) return 0;
-  if (memcmp(c->in.data, "HTTP/1.1 101", 12)) {
+  if (memcmp(c->in.data, is_stream(c) ? "HTTP/1.1 200" : "HTTP/1.1 101", 12)) {
     fprintf(stderr, "connection %d refused: %.*s\n", c->number, (int)c->in.len, (char *)c->in.data);
     exit(1);
   }
   bytes_drop(&c->in, (size_t)(end + 4 - c->in.data));
-  if (options.socketio) c->state = GREETING;
+  if (options.socketio && !is_stream(c)) c->state = GREETING;
   else become_ready(c);
   return 1;
 }
@@ -146,7 +152,7 @@ static void on_frame(Conn *c, Frame *f, uint64_t at) {
   heard_at = at;
   if (f->opcode == OP_PING) frame_put(&c->out, OP_PONG, 1, f->payload, f->len);
   if (f->opcode != OP_TEXT) return;
-  if (options.socketio && take_packet(c, f)) return;
+  if (options.socketio && !is_stream(c) && take_packet(c, f)) return;
   on_text(c, f, at);
 }
 
@@ -158,10 +164,18 @@ static void die(Conn *c) {
   close(c->fd);
 }
 
+// An event of a stream is what stands before an empty line, its id with it. 0 when it is not all there yet.
+static size_t event_read(uint8_t *p, size_t n, Frame *f) {
+  uint8_t *end = memmem(p, n, "\n\n", 2);
+  if (!end) return 0;
+  *f = (Frame){OP_TEXT, p, (size_t)(end - p)};
+  return f->len + 2;
+}
+
 static size_t take_frames(Conn *c, uint8_t *data, size_t len, uint64_t at) {
   size_t done = 0, n;
   Frame f;
-  while ((n = frame_read(data + done, len - done, &f))) {
+  while ((n = is_stream(c) ? event_read(data + done, len - done, &f) : frame_read(data + done, len - done, &f))) {
     on_frame(c, &f, at);
     done += n;
   }

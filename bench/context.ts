@@ -25,6 +25,10 @@ export interface OpenSubject {
   isSocketIo: boolean
   /** A line per connection. */
   tokensFile?: string
+  /** Where those are who do not send, if they are somewhere else. */
+  listenersAt?: string
+  /** Those listen to event streams. */
+  areStreams?: boolean
   /** Idle sockets are spread over rooms of so many. */
   membersPerRoom: number
   close(): Promise<void>

@@ -113,7 +113,21 @@ interface LoadProcess extends ChildProcess {
 function start(client: LoadClient, subject: OpenSubject, args: (string | number)[]): LoadProcess {
   const tokens = subject.tokensFile === undefined ? [] : ['-t', subject.tokensFile]
   const dialect = subject.isSocketIo ? ['-S'] : []
-  const all = ['-p', subject.port, '-u', subject.path, '-m', subject.format, '-P', subject.pid, ...tokens, ...dialect, ...args]
+  const listeners = subject.listenersAt === undefined ? [] : ['-r', subject.listenersAt, ...(subject.areStreams ? ['-e'] : [])]
+  const all = [
+    '-p',
+    subject.port,
+    '-u',
+    subject.path,
+    '-m',
+    subject.format,
+    '-P',
+    subject.pid,
+    ...tokens,
+    ...dialect,
+    ...listeners,
+    ...args,
+  ]
   const [file = '', ...rest] = pinned([client.program, ...all.map(String)], client.cores)
   const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   track(child)

@@ -1,4 +1,5 @@
 /** Madang, started as anybody would start it, and a `guild` channel with its members made over HTTP. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SignJWT } from 'jose'
@@ -9,11 +10,16 @@ import type { Context, Engine, OpenSubject, Room } from './context.ts'
 const root = join(import.meta.dirname, '..')
 const main = join(root, 'server/app/main.ts')
 
-/** How the server is started, everywhere in the bench. Development: idle `feed` sockets name themselves (M2). */
-const command = [process.execPath, '--import', 'tsx', main, '--development']
+/** `built` is what runs in production; `source` is what `npm run dev` runs. Development: idle `feed` sockets name themselves (M2). */
+const commands = {
+  built: [process.execPath, join(root, 'dist/main.js'), '--development'],
+  source: [process.execPath, '--import', 'tsx', main, '--development'],
+}
 
 const secret = 'a-secret-of-the-bench-that-opens-nothing-else'
 const joinsAtOnce = 16
+/** Behind those whom development makes by itself. */
+const firstUserId = 1_000
 /** A room of 15,000 would measure its own presence: each arrival is told to all who are there. */
 const idleMembersPerRoom = 100
 
@@ -28,8 +34,19 @@ export function hasMadang(): boolean {
   return existsSync(main)
 }
 
-/** `place` is where its database is: an address, or a directory for the embedded one. */
-export async function startMadang(context: Context, engine: Engine, place: string): Promise<MadangServer> {
+/** Throws where it cannot be built. */
+export function buildMadang(): void {
+  execFileSync('npm', ['run', 'build'], { cwd: root, stdio: 'pipe' })
+}
+
+interface Start {
+  engine: Engine
+  /** Where its database is: an address, or a directory for the embedded one. */
+  place: string
+  from?: keyof typeof commands
+}
+
+export async function startMadang(context: Context, { engine, place, from = 'built' }: Start): Promise<MadangServer> {
   const port = await findFreePort()
   const database = engine === 'postgres' ? { DATABASE_URL: place, DATA_DIR: makeDirectory('data') } : { DATA_DIR: place }
   const env = { ...database, PORT: String(port), JWT_SECRET: secret, LOG_LEVEL: 'warn', NODE_ENV: 'production' }
@@ -37,7 +54,7 @@ export async function startMadang(context: Context, engine: Engine, place: strin
   // The embedded database is a thread of the server's process and gets the core that PostgreSQL would have.
   const cores = engine === 'embedded' && load !== server ? `${load},${server}` : server
   const startedAt = performance.now()
-  const child = startChild(command, { name: `madang-${engine}`, cores, env })
+  const child = startChild(commands[from], { name: `madang-${engine}`, cores, env })
   await waitFor(child, () => answersOk(`http://127.0.0.1:${port}/readyz`), 30_000)
   const startMs = performance.now() - startedAt
   if (engine === 'embedded') pinThreads(child.pid, context.cores)
@@ -45,12 +62,14 @@ export async function startMadang(context: Context, engine: Engine, place: strin
 }
 
 export async function openMadang(context: Context, room: Room): Promise<OpenSubject> {
-  const { child, port } = await startMadang(context, room.engine, await placeOf(context, room.engine))
+  const { child, port } = await startMadang(context, { engine: room.engine, place: await placeOf(context, room.engine) })
   try {
-    const tokens = await Promise.all(Array.from({ length: room.members }, (_, i) => signToken(`bench${i + 1}`)))
+    const userIds = Array.from({ length: room.members }, (_, i) => firstUserId + i)
+    const tokens = await Promise.all(userIds.map((userId) => signToken(userId)))
     const channelId = await makeChannel(`http://127.0.0.1:${port}`, tokens)
     const tokensFile = join(makeDirectory('tokens'), 'tokens')
-    writeFileSync(tokensFile, tokens.join('\n'))
+    // `feed` wants to be told the user's id, too.
+    writeFileSync(tokensFile, tokens.map((token, i) => `${token}&user_id=${userIds[i]}`).join('\n'))
     return { ...opened(child, port), path: `/ws/${channelId}?token=%t`, tokensFile }
   } catch (error) {
     await child.stop()
@@ -60,7 +79,7 @@ export async function openMadang(context: Context, room: Room): Promise<OpenSubj
 
 /** For sockets that only listen. */
 export async function openMadangFeed(context: Context, { engine }: Room): Promise<OpenSubject> {
-  const { child, port } = await startMadang(context, engine, await placeOf(context, engine))
+  const { child, port } = await startMadang(context, { engine, place: await placeOf(context, engine) })
   return { ...opened(child, port), path: '/ws/chat/%r?user_id=%d', membersPerRoom: idleMembersPerRoom }
 }
 
@@ -76,8 +95,8 @@ async function placeOf(context: Context, engine: Engine): Promise<string> {
 }
 
 /** The account is made on first touch (A9), which spares a thousand password hashes. */
-function signToken(username: string): Promise<string> {
-  return new SignJWT({ username })
+export function signToken(userId: number): Promise<string> {
+  return new SignJWT({ username: `bench${userId}`, id: userId })
     .setProtectedHeader({ alg: 'HS256' })
     .setExpirationTime('2h')
     .sign(new TextEncoder().encode(secret))

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Machine } from './machine.ts'
+import type { Groupware } from './groupware.ts'
 import type { Row } from './rooms.ts'
 import { isReached, targetsOf, type Results, type Target } from './targets.ts'
 
@@ -41,6 +42,7 @@ export function formatReport(report: Report): string {
     ...formatRows(report.rows),
     ...formatIdle(report),
     ...formatOthers(report),
+    ...formatGroupware(report.groupware),
     ...formatTargets(targetsOf(report)),
     ...report.skipped.map((text) => `skipped: ${text}`),
     ...report.failures.map((text) => `FAILED: ${text}`),
@@ -122,6 +124,28 @@ function formatOthers({ startup, eventLoop }: Report): string[] {
       `embedded at ${whole(eventLoop.messagesPerS)} messages/s: event-loop delay p99 ${short(eventLoop.delayP99Ms)} ms, delivery p99 ${short(eventLoop.p99Ms)} ms`,
     )
   return lines.length === 0 ? [] : [...lines, '']
+}
+
+function formatGroupware(groupware: Groupware | undefined): string[] {
+  if (!groupware) return []
+  const queries = groupware.queries.map(({ name, ...row }) => [
+    name,
+    ...[row.p50Ms, row.p99Ms, row.baselineP50Ms, row.baselineP99Ms].map(short),
+  ])
+  const fanOut = groupware.fanOut.map((row) => [
+    row.transport,
+    whole(row.messagesPerS),
+    whole(row.deliveriesPerS),
+    short(row.cpuUsPerDelivery),
+    short(row.p99Ms),
+    whole(row.faults),
+  ])
+  return [
+    ...formatTable([['groupware', 'p50 ms', 'p99 ms', 'plain SQL p50', 'p99'], ...queries]),
+    '',
+    ...formatTable([['1,000 listeners', 'messages/s', 'deliveries/s', 'CPU µs/dlv', 'p99 ms', 'faults'], ...fanOut]),
+    '',
+  ]
 }
 
 function formatTargets(targets: Target[]): string[] {

@@ -1,8 +1,9 @@
 /** `npm run bench`: measures Madang from outside, beside a baseline and a bound in the same run. See README.md here. */
 import type { Context } from './context.ts'
 import { measureEventLoop } from './event-loop.ts'
+import { measureGroupware } from './groupware.ts'
 import { measureIdle } from './idle.ts'
-import { hasMadang } from './madang.ts'
+import { buildMadang, hasMadang } from './madang.ts'
 import { chooseCores, describeMachine, measureBusyShare } from './machine.ts'
 import { mergeRows } from './medians.ts'
 import { parseOptions, usage, type Options } from './options.ts'
@@ -67,7 +68,8 @@ async function openContext(options: Options, run: Run): Promise<Context> {
   if (programs === undefined) run.skip('everything under load: there is no C compiler for the load client')
   if (postgres === undefined)
     run.skip('PostgreSQL: it is not installed (or no user to run it as); baseline and ratios are left out')
-  if (!hasMadang()) run.skip('madang: server/app/main.ts is not there')
+  if (hasMadang()) buildMadang()
+  else run.skip('madang: server/app/main.ts is not there')
   if (cores.load === cores.server) run.skip('pinning: this machine has one core, so load and server share it')
   return { options, cores, postgres, programs: programs ?? { load: '', relay: '' } }
 }
@@ -84,6 +86,9 @@ async function measure(context: Context, run: Run): Promise<Measured> {
     measureEventLoop(context),
   )
   const startup = await run.attempt('startup', hasMadang() && only.test('startup'), () => measureStartup(context))
+  const groupware = await run.attempt('groupware', canLoad && hasMadang() && only.test('groupware'), () =>
+    measureGroupware(context),
+  )
   const machine = describeMachine(context.postgres?.version ?? 'absent')
   const { skipped, failures } = run
   return {
@@ -95,6 +100,7 @@ async function measure(context: Context, run: Run): Promise<Measured> {
     idle: idle ?? [],
     eventLoop,
     startup,
+    groupware,
     skipped,
     failures,
   }

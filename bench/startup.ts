@@ -15,7 +15,7 @@ export interface Startup {
 
 const settleMs = 2000
 
-/** Embedded. Medians of as many starts as rows are repeated. */
+/** Embedded, as `npm run dev` starts it. Medians of as many starts as rows are repeated. */
 export async function measureStartup(context: Context): Promise<Startup> {
   const runs: Startup[] = []
   for (let turn = 0; turn < context.options.repeat; turn++) runs.push(await startTwice(context))
@@ -28,9 +28,9 @@ export async function measureStartup(context: Context): Promise<Startup> {
 
 async function startTwice(context: Context): Promise<Startup> {
   const directory = makeDirectory('data')
-  const first = await startMadang(context, 'embedded', directory)
+  const first = await startMadang(context, { engine: 'embedded', place: directory, from: 'source' })
   await first.child.stop()
-  const second = await startMadang(context, 'embedded', directory)
+  const second = await startMadang(context, { engine: 'embedded', place: directory, from: 'source' })
   await delay(settleMs)
   const rssMb = readRssBytes(second.child.pid) / 2 ** 20
   await second.child.stop()

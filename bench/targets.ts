@@ -1,5 +1,6 @@
 /** What Madang must reach, each as a figure of this run against a bound. */
 import type { EventLoop } from './event-loop.ts'
+import type { Groupware } from './groupware.ts'
 import type { IdleRow } from './idle.ts'
 import { nameOf, type Figures, type Row } from './rooms.ts'
 import type { Startup } from './startup.ts'
@@ -9,6 +10,7 @@ export interface Results {
   idle: IdleRow[]
   startup: Startup | undefined
   eventLoop: EventLoop | undefined
+  groupware: Groupware | undefined
 }
 
 export interface Target {
@@ -31,6 +33,7 @@ export function targetsOf(results: Results): Target[] {
     ...cpuTargets(results.rows),
     ...embeddedTargets(results),
     ...otherTargets(results),
+    ...groupwareTargets(results.groupware),
   ]
 }
 
@@ -91,6 +94,24 @@ function otherTargets({ idle, startup }: Results): Target[] {
     atMost('idle feed socket at 15,000, RSS of the server', 10, socket?.kbPerSocket ?? NaN, 'KB'),
     atMost('new start, embedded, to the first answer', 8000, startup?.newMs ?? NaN, 'ms'),
     atMost('restart, embedded, to the first answer', 2000, startup?.restartMs ?? NaN, 'ms'),
+  ]
+}
+
+function groupwareTargets(groupware: Groupware | undefined): Target[] {
+  const query = (name: string) => groupware?.queries.find((row) => row.name === name)
+  const quicker = (name: string) => (query(name)?.baselineP99Ms ?? NaN) / (query(name)?.p99Ms ?? NaN)
+  const deliveries = (transport: string) => groupware?.fanOut.find((row) => row.transport === transport)?.deliveriesPerS ?? NaN
+  const frequent = query('search, a frequent word')
+  return [
+    atLeast('groupware, search for a rare word: p99, LIKE : madang', 20, quicker('search, a rare word')),
+    atMost(
+      'groupware, search for a frequent word: p99',
+      Math.max(5, 2 * (frequent?.baselineP99Ms ?? 0)),
+      frequent?.p99Ms ?? NaN,
+      'ms',
+    ),
+    atLeast('groupware, list of the chats: p99, one query per chat : madang', 10, quicker('list of the chats')),
+    atLeast('groupware, 1,000 listeners: deliveries/s, SSE : feed', 0.5, deliveries('sse') / deliveries('feed')),
   ]
 }
 

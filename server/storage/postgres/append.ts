@@ -18,12 +18,11 @@ import type { LogRowRecord } from './tables.ts'
 const TRIES = 5
 
 interface Statement {
-  sql: string
+  function: keyof typeof TEXTS
   values: unknown[]
 }
 
-const BATCH = callOf('madang_append', 19)
-const ONE_POST = callOf('madang_append_post', 9)
+const TEXTS = { madang_append: callOf('madang_append', 20), madang_append_post: callOf('madang_append_post', 9) }
 
 function callOf(name: string, parameters: number): string {
   return `select * from ${name}(${Array.from({ length: parameters }, (_, i) => `$${i + 1}`).join(', ')})`
@@ -54,18 +53,22 @@ export async function appendBatch(lane: Lane, batch: Batch): Promise<AppendResul
 /** Encoding a lone surrogate would put another character in its place without an error. */
 function refuseUnstorable(entries: Entry[]): void {
   for (const entry of entries) {
-    const texts =
-      entry.kind === 'post' ? [entry.content, entry.messageKind, entry.fileUrl, entry.clientKey] : Object.values(entry)
-    if (texts.some((text) => typeof text === 'string' && !text.isWellFormed()))
+    if (textsOf(entry).some((text) => typeof text === 'string' && !text.isWellFormed()))
       throw new BatchRejected('a text holds a lone surrogate')
   }
 }
 
-async function send(lane: Lane, { sql, values }: Statement): Promise<Answer> {
+function textsOf(entry: Entry): unknown[] {
+  if (entry.kind !== 'post') return Object.values(entry)
+  const { content, messageKind, fileUrl, clientKey, attachments } = entry
+  return [content, messageKind, fileUrl, clientKey, ...attachments.flatMap((attachment) => Object.values(attachment))]
+}
+
+async function send(lane: Lane, { function: name, values }: Statement): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     const connection = await lane.connect()
     try {
-      const { rows } = await connection.query<Answer & object>(sql, values)
+      const { rows } = await connection.query<Answer & object>(TEXTS[name], values, name)
       if (rows[0] === undefined) throw new CommitUncertain('the database did not say what became of the commit')
       return rows[0]
     } catch (error) {
@@ -79,11 +82,12 @@ async function send(lane: Lane, { sql, values }: Statement): Promise<Answer> {
 /** Most appends are one plain post while traffic is low, and that is stored in half the time. */
 function statementOf(batch: Batch): Statement {
   const [post, ...others] = batch.entries
-  if (post?.kind !== 'post' || others.length > 0 || post.clientKey !== null) return { sql: BATCH, values: argumentsOf(batch) }
+  if (post?.kind !== 'post' || others.length > 0 || post.clientKey !== null || post.attachments.length > 0)
+    return { function: 'madang_append', values: argumentsOf(batch) }
   const { roomId, authorId, isGuest, messageKind, content, fileUrl } = post
   const { journal, firstPosition, messageIdMax } = batch
   return {
-    sql: ONE_POST,
+    function: 'madang_append_post',
     values: [journal, firstPosition, messageIdMax, roomId, authorId, isGuest, messageKind, content, fileUrl],
   }
 }
@@ -124,7 +128,14 @@ function argumentsOf({ journal, firstPosition, entries, messageIdMax }: Batch): 
     reads.map((read) => read.roomId),
     reads.map((read) => read.userId),
     reads.map((read) => read.messageId),
+    filesOf(posts),
   ]
+}
+
+/** Null where no post has any, as in most batches. */
+function filesOf(posts: PostEntry[]): (string | null)[] | null {
+  const files = posts.map(({ attachments }) => (attachments.length === 0 ? null : JSON.stringify(attachments)))
+  return files.some((file) => file !== null) ? files : null
 }
 
 /** The rooms, or spaces, whose rows are to be locked. */

@@ -17,6 +17,8 @@ export interface LaneOptions {
   queryMs: number
   /** Hears of a connection that broke while nobody used it. */
   onNotice: (text: string) => void
+  /** Whether the database keeps prepared statements per connection; PGlite is one backend for all of its clients. */
+  keepsStatements?: boolean
   /** Where the database takes one client at a time (PGlite). */
   turns?: { turns: Turns; urgent: boolean }
 }
@@ -30,21 +32,27 @@ types.setTypeParser(INT8, Number)
 /** A connection that is ours until it is released. */
 export class Connection {
   readonly #client: pg.PoolClient
-  readonly #queryMs: number
+  readonly #options: LaneOptions
   readonly #onRelease: () => void
   #broken = false
 
-  constructor(client: pg.PoolClient, queryMs: number, onRelease: () => void) {
+  constructor(client: pg.PoolClient, options: LaneOptions, onRelease: () => void) {
     this.#client = client
-    this.#queryMs = queryMs
+    this.#options = options
     this.#onRelease = onRelease
   }
 
-  /** Throws TimedOut, or what pg throws. */
-  async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<pg.QueryResult<Row>> {
-    const { timeout, cancel } = timer(this.#queryMs)
+  /** `name` is for a statement that comes often: where it can be, it is parsed once per connection. Throws TimedOut, or what pg throws. */
+  async query<Row extends pg.QueryResultRow>(
+    text: string,
+    values: readonly unknown[] = [],
+    name?: string,
+  ): Promise<pg.QueryResult<Row>> {
+    const { queryMs, keepsStatements = false } = this.#options
+    const { timeout, cancel } = timer(queryMs)
+    const query = { text, values: [...values], ...(keepsStatements && name !== undefined && { name }) }
     try {
-      return await Promise.race([this.#client.query<Row>(text, [...values]), timeout])
+      return await Promise.race([this.#client.query<Row>(query), timeout])
     } catch (error) {
       // Nor must another query wait behind one that timed out and is still running.
       if (isConnectionSuspect(error)) this.#broken = true
@@ -79,10 +87,10 @@ export class Lane {
 
   /** Throws StorageUnavailable where no connection is to be had in time. */
   async connect(): Promise<Connection> {
-    const { turns, waitMs, queryMs } = this.#options
+    const { turns, waitMs } = this.#options
     const giveBack = (await turns?.turns.take(turns.urgent, waitMs)) ?? (() => undefined)
     try {
-      return new Connection(await this.#pool.connect(), queryMs, giveBack)
+      return new Connection(await this.#pool.connect(), this.#options, giveBack)
     } catch (error) {
       giveBack()
       throw new StorageUnavailable(`no connection to the database: ${messageOf(error)}`, { cause: error })

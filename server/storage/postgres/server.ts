@@ -38,6 +38,7 @@ export function openPostgresStorage(options: PostgresOptions): Promise<Storage> 
     waitMs: connectTimeoutMs,
     queryMs: statementTimeoutMs + GRACE_MS,
     onNotice: options.onNotice ?? (() => undefined),
+    keepsStatements: true,
   })
   // A new connection would have to make the plans of madang_append anew.
   const writes = lane(WRITERS, { idleTimeoutMillis: 0 })

@@ -1,0 +1,175 @@
+/** The `groupware` door: its lists and searches beside plain SQL, and its event streams beside `feed`'s WebSockets. */
+import pg from 'pg'
+import type { Context, OpenSubject } from './context.ts'
+import { fillCorpus, words, type Corpus } from './corpus.ts'
+import { measureLoad } from './load.ts'
+import { openMadang, signToken, startMadang } from './madang.ts'
+import { median } from './medians.ts'
+
+export interface Groupware {
+  queries: QueryRow[]
+  fanOut: FanOutRow[]
+}
+
+/** One question, asked of Madang over HTTP and, where there is a plain way, of the database. */
+export interface QueryRow {
+  name: string
+  p50Ms: number
+  p99Ms: number
+  /** NaN without a plain way. */
+  baselineP50Ms: number
+  baselineP99Ms: number
+}
+
+export interface FanOutRow {
+  transport: 'sse' | 'feed'
+  messagesPerS: number
+  deliveriesPerS: number
+  cpuUsPerDelivery: number
+  p99Ms: number
+  faults: number
+}
+
+const sizes = { messages: 1_000_000, chats: 1_000 }
+const quickSizes = { messages: 100_000, chats: 100 }
+const listeners = 1_000
+const senders = 100
+const timesAsked = 200
+/** The slow ones are asked less often. */
+const timesAskedOfTheBaseline = 30
+
+export async function measureGroupware(context: Context): Promise<Groupware> {
+  return { queries: await measureQueries(context), fanOut: await measureFanOut(context) }
+}
+
+async function measureQueries(context: Context): Promise<QueryRow[]> {
+  if (context.postgres === undefined) return []
+  const url = await context.postgres.createDatabase()
+  const userId = 2_000
+  const corpus = await fillCorpus(url, userId, context.options.isQuick ? quickSizes : sizes)
+  const server = await startMadang(context, { engine: 'postgres', place: url })
+  const database = new pg.Client({ connectionString: url })
+  await database.connect()
+  try {
+    await database.query('analyze')
+    const token = await signToken(userId)
+    const ask = (path: string) => get(`http://127.0.0.1:${server.port}/api/chats${path}`, token)
+    return await compare(corpus, { ask, database })
+  } finally {
+    await database.end()
+    await server.child.stop()
+  }
+}
+
+interface Ways {
+  ask: (path: string) => Promise<void>
+  database: pg.Client
+}
+
+async function compare({ largeRoomId, middleMessageId, userId }: Corpus, { ask, database }: Ways): Promise<QueryRow[]> {
+  const search = (word: string) => ask(`/${largeRoomId}/search?q=${encodeURIComponent(word)}&limit=50`)
+  const like = (word: string) => searchPlainly(database, largeRoomId, word)
+  return [
+    await measure(
+      'list of the chats',
+      () => ask(''),
+      () => listPlainly(database, userId),
+    ),
+    await measure('messages of 7 days', () => ask(`/${largeRoomId}/messages?days=7`)),
+    await measure('around', () => ask(`/${largeRoomId}/around?messageId=${middleMessageId}`)),
+    await measure(
+      'search, a rare word',
+      () => search(words.rare),
+      () => like(words.rare),
+    ),
+    await measure(
+      'search, a frequent word',
+      () => search(words.frequent),
+      () => like(words.frequent),
+    ),
+    await measure(
+      'search, frequent elsewhere',
+      () => search(words.elsewhere),
+      () => like(words.elsewhere),
+    ),
+  ]
+}
+
+async function measure(name: string, ask: () => Promise<void>, plainly?: () => Promise<void>): Promise<QueryRow> {
+  const own = await time(ask, timesAsked)
+  const baseline = plainly ? await time(plainly, timesAskedOfTheBaseline) : []
+  const [p50Ms, p99Ms, baselineP50Ms, baselineP99Ms] = [median(own), p99(own), median(baseline), p99(baseline)]
+  return { name, p50Ms, p99Ms, baselineP50Ms, baselineP99Ms }
+}
+
+async function time(run: () => Promise<void>, times: number): Promise<number[]> {
+  for (let i = 0; i < 5; i++) await run()
+  const took: number[] = []
+  for (let i = 0; i < times; i++) {
+    const start = performance.now()
+    await run()
+    took.push(performance.now() - start)
+  }
+  return took
+}
+
+function p99(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? NaN
+}
+
+async function get(url: string, token: string): Promise<void> {
+  const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`GET ${url}: ${answer.status} ${text}`)
+}
+
+/** As one would write it at first: the last message and the unread count of each chat, one by one. */
+async function listPlainly(database: pg.Client, userId: number): Promise<void> {
+  const { rows } = await database.query<{ room_id: string; marker_seq: string }>(
+    'select room_id, marker_seq from members where user_id = $1 and left_at is null',
+    [userId],
+  )
+  for (const { room_id, marker_seq } of rows) {
+    const last =
+      'select * from log where room_id = $1 and message_id is not null and deleted_at is null order by seq desc limit 1'
+    await database.query({ name: 'last', text: last, values: [room_id] })
+    const unread =
+      'select count(*) from (select from log where room_id = $1 and seq > $2 and message_id is not null and deleted_at is null limit 100) l'
+    await database.query({ name: 'unread', text: unread, values: [room_id, marker_seq] })
+  }
+}
+
+async function searchPlainly(database: pg.Client, roomId: number, word: string): Promise<void> {
+  const text = `select * from log where room_id = $1 and message_id is not null and deleted_at is null and content like $2
+    order by seq desc limit 50`
+  await database.query({ name: 'like', text, values: [roomId, `%${word}%`] })
+}
+
+/** One room: 100 who send, on `guild` WebSockets, and 1,000 who listen, on the one transport or the other. */
+async function measureFanOut(context: Context): Promise<FanOutRow[]> {
+  const engine = context.postgres === undefined ? 'embedded' : 'postgres'
+  const subject = await openMadang(context, { engine, members: senders + listeners })
+  try {
+    const rows: FanOutRow[] = []
+    for (const transport of ['feed', 'sse'] as const) rows.push(await measureTransport(context, subject, transport))
+    return rows
+  } finally {
+    await subject.close()
+  }
+}
+
+async function measureTransport(context: Context, subject: OpenSubject, transport: 'sse' | 'feed'): Promise<FanOutRow> {
+  const { seconds, warmUpSeconds } = context.options
+  const listenersAt = transport === 'feed' ? '/ws/chat/1?token=%t' : '/api/chats/stream?token=%t'
+  const client = { program: context.programs.load, cores: context.cores.load }
+  const traffic = { members: senders + listeners, senders, inFlight: 6, seconds, warmUpSeconds, frameBytes: 256 }
+  const result = await measureLoad(client, { ...subject, listenersAt, areStreams: transport === 'sse' }, traffic)
+  return {
+    transport,
+    messagesPerS: result.messagesPerS,
+    deliveriesPerS: result.deliveriesPerS,
+    cpuUsPerDelivery: (result.serverCpuS * 1e6) / Math.max(1, result.deliveries),
+    p99Ms: result.p99Ms,
+    faults: result.lost + result.doubled + result.reordered + result.disagree + result.dead,
+  }
+}
