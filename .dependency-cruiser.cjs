@@ -1,5 +1,5 @@
 /** Who may import whom (ARCHITECTURE.md). A breach fails `npm run check`. */
-const tests = String.raw`\.(test|fixture)\.ts$|^test/|/contract/|storage\.contract\.ts$|/testing\.ts$`
+const tests = String.raw`\.(test|fixture)\.ts$|^test/|/contract/|\.contract\.ts$|/testing\.ts$`
 
 module.exports = {
   forbidden: [
@@ -8,21 +8,23 @@ module.exports = {
       name: 'core-knows-only-itself-and-the-ports',
       severity: 'error',
       from: { path: '^server/core/', pathNot: tests },
-      to: { pathNot: String.raw`^server/core/|^server/storage/storage\.ts$|^server/bus/bus\.ts$` },
+      to: { pathNot: String.raw`^server/core/|^server/storage/storage\.ts$|^server/bus/bus\.ts$|^server/files/file-store\.ts$` },
     },
     {
       name: 'ports-know-only-plain-types',
       severity: 'error',
-      from: { path: String.raw`^server/(storage/storage|bus/bus)\.ts$` },
-      to: { pathNot: String.raw`^server/core/(model|events)\.ts$|^server/(storage/storage|bus/bus)\.ts$` },
+      from: { path: String.raw`^server/(storage/(storage|entries)|bus/bus|files/file-store)\.ts$` },
+      to: {
+        pathNot: String.raw`^server/core/(model|events)\.ts$|^server/(storage/(storage|entries)|bus/bus|files/file-store)\.ts$`,
+      },
     },
     {
       name: 'adapters-know-their-port-and-plain-types',
       severity: 'error',
-      from: { path: '^server/(storage|bus)/([^/]+)/', pathNot: tests },
+      from: { path: '^server/(storage|bus|files)/([^/]+)/', pathNot: tests },
       to: {
         path: '^server/',
-        pathNot: String.raw`^server/$1/($2/|storage\.ts|bus\.ts)|^server/core/(model|events|texts)\.ts$|^server/storage/storage\.ts$`,
+        pathNot: String.raw`^server/$1/($2/|storage\.ts|bus\.ts|file-store\.ts|kind\.ts)|^server/core/(model|events|texts)\.ts$|^server/storage/storage\.ts$`,
       },
     },
     {
@@ -35,7 +37,10 @@ module.exports = {
       name: 'dialects-know-core-and-http',
       severity: 'error',
       from: { path: '^server/dialects/([^/]+)/', pathNot: tests },
-      to: { path: '^server/', pathNot: String.raw`^server/(core|http)/|^server/dialects/($1/|door\.ts$)` },
+      to: {
+        path: '^server/',
+        pathNot: String.raw`^server/(core|http)/|^server/files/file-store\.ts$|^server/dialects/($1/|door\.ts$)`,
+      },
     },
     {
       name: 'nobody-imports-app',

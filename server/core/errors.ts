@@ -2,6 +2,7 @@
  * Every error that the chat answers, in one table. A dialect maps a code (or its kind) to its own status and body, and takes the
  * text where its contract prints none. docs/errors.md lists the same table; a test holds the two together.
  */
+import { FilesUnavailable } from '../files/file-store.ts'
 import { StorageUnavailable } from '../storage/storage.ts'
 
 export type ErrorKind = 'invalid' | 'unauthenticated' | 'forbidden' | 'not_found' | 'conflict' | 'too_many' | 'unavailable'
@@ -61,8 +62,8 @@ export class ChatError extends Error {
   }
 }
 
-/** What was thrown, as an error of this table: a database that is away is `unavailable`. Null for a fault. */
+/** What was thrown, as an error of this table: a database or a file store that is away is `unavailable`. Null for a fault. */
 export function toChatError(error: unknown): ChatError | null {
-  if (error instanceof StorageUnavailable) return new ChatError('unavailable')
+  if (error instanceof StorageUnavailable || error instanceof FilesUnavailable) return new ChatError('unavailable')
   return error instanceof ChatError ? error : null
 }

@@ -36,6 +36,7 @@ export interface MessageDeleted extends LogFact {
 /** The room's first row: it brings the first members, who get no `member.added` of their own. */
 export interface RoomCreated extends LogFact {
   type: 'room.created'
+  memberIds: UserId[]
 }
 /** New name or description; the room's row holds them. */
 export interface RoomUpdated extends LogFact {
@@ -50,6 +51,8 @@ export interface MemberAdded extends LogFact {
   type: 'member.added'
   /** As it was when it was added (its marker included). */
   member: Member
+  /** All whom one invitation let in, in the order of their events; of one who came alone, himself. */
+  together: UserId[]
 }
 export interface MemberRemoved extends LogFact {
   type: 'member.removed'
@@ -64,6 +67,8 @@ export interface ReadAdvanced extends FactBase {
   type: 'read.advanced'
   /** False where posting moved it. */
   explicit: boolean
+  /** Whether it went past messages that he had not read: false where it stood there already, or went past his own post alone (P4, P9). */
+  passed: boolean
   /** Seq of the newest message read, and its id; 0 and null where there was none. */
   markerSeq: number
   messageId: number | null
@@ -94,4 +99,6 @@ export interface PresenceChanged {
 export type ChatEvent = (Fact | PresenceChanged) & {
   /** The account of `userId`. */
   user: User
+  /** Of a member.added alone: the accounts of `actorId` and `together`. */
+  invitation?: { inviter: User | null; invited: User[] }
 }

@@ -19,6 +19,7 @@ export interface User {
   bio: string | null
   avatarUrl: string | null
   origin: AccountOrigin
+  departmentId: number | null
   isActive: boolean
   createdAt: number
   updatedAt: number
@@ -104,9 +105,33 @@ export interface Message {
   /** Kept to the byte; empty once the message is deleted. */
   content: string
   fileUrl: string | null
+  /** In the order in which they were sent; none once the message is deleted. */
+  attachments: Attachment[]
   createdAt: number
   editedAt: number | null
   deletedAt: number | null
+}
+
+/** A file that came with a message (A16). Its name is a label only. */
+export interface Attachment {
+  /** Unique among all attachments. */
+  id: number
+  fileName: string
+  /** `/uploads/<stored name>`. */
+  url: string
+  mimeType: string | null
+  sizeBytes: number
+}
+
+/** A part of the organisation (P12). */
+export interface Department {
+  id: number
+  name: string
+  code: string | null
+  /** Null for a root. */
+  parentId: number | null
+  sortOrder: number
+  isActive: boolean
 }
 
 /** Where an event stands in its journal; positions rise by 1 within a journal. */

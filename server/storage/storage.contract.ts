@@ -4,18 +4,24 @@
  */
 import { describe } from 'vitest'
 import { agreementContract } from './contract/agreement.ts'
+import { attachmentContract } from './contract/attachments.ts'
 import { clockContract } from './contract/clock.ts'
+import { companyContract } from './contract/company.ts'
+import { departmentContract } from './contract/departments.ts'
 import { directoryContract } from './contract/directory.ts'
 import { contractOf, type Differences, type OpenStorage } from './contract/harness.ts'
 import { isolationContract } from './contract/isolation.ts'
 import { journalContract } from './contract/journals.ts'
 import { memberContract } from './contract/members.ts'
 import { messageContract } from './contract/messages.ts'
+import { passedContract } from './contract/passed.ts'
 import { postContract } from './contract/posts.ts'
 import { raceContract } from './contract/races.ts'
 import { readContract } from './contract/reads.ts'
 import { roomContract } from './contract/rooms.ts'
+import { searchContract } from './contract/search.ts'
 import { spaceContract } from './contract/spaces.ts'
+import { summaryContract } from './contract/summaries.ts'
 
 export type { ContractStorage, Differences, OpenOptions, OpenStorage } from './contract/harness.ts'
 
@@ -25,12 +31,18 @@ export function storageContract(name: string, open: OpenStorage, differences: Di
     describe('journals', () => journalContract(contract))
     describe('posts', () => postContract(contract))
     describe('messages', () => messageContract(contract))
+    describe('attachments', () => attachmentContract(contract))
     describe('reads', () => readContract(contract))
+    describe('passed', () => passedContract(contract))
     describe('members', () => memberContract(contract))
+    describe('company', () => companyContract(contract))
     describe('rooms', () => roomContract(contract))
+    describe('summaries', () => summaryContract(contract))
+    describe('search', () => searchContract(contract))
     describe('spaces', () => spaceContract(contract))
     describe('races', () => raceContract(contract))
     describe('directory', () => directoryContract(contract))
+    describe('departments', () => departmentContract(contract))
     describe('isolation', () => isolationContract(contract))
     describe('clock', () => clockContract(contract))
     describe('agreement', () => agreementContract(contract))

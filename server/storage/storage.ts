@@ -3,23 +3,25 @@
  * messages and other events) and the directory (accounts, spaces, tokens). Small operations shaped by partition key; no
  * `transaction(callback)`, no ad-hoc query. Every adapter runs storage.contract.ts.
  */
-import type { Fact, LogRow, ReadAdvanced } from '../core/events.ts'
+import type { LogRow, ReadAdvanced } from '../core/events.ts'
 import type {
   AccountOrigin,
+  Attachment,
+  Department,
   Member,
   Message,
   MessageId,
-  Role,
   Room,
   RoomId,
-  RoomKind,
-  RoomRule,
   Space,
   SpaceId,
   Stamp,
   User,
   UserId,
 } from '../core/model.ts'
+import type { Entry, Commit, AppendResult } from './entries.ts'
+
+export type * from './entries.ts'
 
 export interface Storage {
   log: LogStore
@@ -46,169 +48,6 @@ export class BatchRejected extends Error {
   override name = 'BatchRejected'
 }
 
-// ---------------------------------------------------------------------------------------------------------------- writing
-
-export interface PostEntry {
-  kind: 'post'
-  roomId: RoomId
-  authorId: UserId
-  /** A guest needs no membership and has no marker (W9). */
-  isGuest: boolean
-  messageKind: string
-  content: string
-  fileUrl: string | null
-  /** The sender's client key (A8) and a hash of what it stands for; both null where he gave none. */
-  clientKey: string | null
-  bodyHash: string | null
-}
-/** Author only, and only while he is a member; checked under the lock. A deleted message is message_not_found. */
-export interface EditEntry {
-  kind: 'edit'
-  roomId: RoomId
-  actorId: UserId
-  messageId: MessageId
-  content: string
-}
-/** As an edit; the text is overwritten with ''. */
-export interface DeleteEntry {
-  kind: 'delete'
-  roomId: RoomId
-  actorId: UserId
-  messageId: MessageId
-}
-/**
- * Moves the marker forward to `messageId`, or to the newest message where it is null; an id that the room does not have counts as
- * the newest before it (P9), a deleted message keeps its place. Sets `readAt` and makes its fact in any case.
- */
-export interface ReadEntry {
-  kind: 'read'
-  roomId: RoomId
-  userId: UserId
-  messageId: MessageId | null
-}
-/** Makes one fact, whose userId is the actor, else the first member, else 0. The first members' markers stand at 0. */
-export interface RoomCreateEntry {
-  kind: 'room.create'
-  /** An id that the request made up (M2; refused as room_exists where it is taken, also by a deleted room), or null: the counter gives the next free one. */
-  id: RoomId | null
-  roomKind: RoomKind
-  rule: RoomRule
-  name: string
-  description: string | null
-  /** With a space, its members become the room's (role admin for its owner) and `members` is empty; the space's row is locked first. */
-  spaceId: SpaceId | null
-  members: { userId: UserId; role: Role }[]
-  actorId: UserId | null
-}
-/** Null leaves a field alone. */
-export interface RoomUpdateEntry {
-  kind: 'room.update'
-  roomId: RoomId
-  name: string | null
-  description: string | null
-  actorId: UserId | null
-}
-/** The room, its members and its messages are in no answer any more but readCommits; its id stays taken. */
-export interface RoomDeleteEntry {
-  kind: 'room.delete'
-  roomId: RoomId
-  actorId: UserId | null
-}
-/** The new member's marker stands at the newest message (`read: 'all'`), or where it was before him (P9: `read: 'none'`; at 0 for who never was in). */
-export interface MemberAddEntry {
-  kind: 'member.add'
-  roomId: RoomId
-  userId: UserId
-  role: Role
-  read: 'all' | 'none'
-  actorId: UserId | null
-  /** Who must be a member under the lock for this to happen; null: nobody. */
-  ifMember: UserId | null
-}
-/** When the last admin goes, the longest-standing sub-admin, else member, becomes admin (A13, rules `admins` and `roles`). */
-export interface MemberRemoveEntry {
-  kind: 'member.remove'
-  roomId: RoomId
-  userId: UserId
-  actorId: UserId | null
-  ifMember: UserId | null
-}
-/** Enters the space's list and, in the same commit, each of its rooms in order of id (A11). With no rooms it makes no fact. */
-export interface SpaceJoinEntry {
-  kind: 'space.join'
-  spaceId: SpaceId
-  userId: UserId
-  actorId: UserId | null
-}
-/** The owner cannot (refused as owner_stays). */
-export interface SpaceLeaveEntry {
-  kind: 'space.leave'
-  spaceId: SpaceId
-  userId: UserId
-  actorId: UserId | null
-}
-/** Deletes its rooms too. */
-export interface SpaceDeleteEntry {
-  kind: 'space.delete'
-  spaceId: SpaceId
-  actorId: UserId | null
-}
-
-export type Entry =
-  | PostEntry
-  | EditEntry
-  | DeleteEntry
-  | ReadEntry
-  | RoomCreateEntry
-  | RoomUpdateEntry
-  | RoomDeleteEntry
-  | MemberAddEntry
-  | MemberRemoveEntry
-  | SpaceJoinEntry
-  | SpaceLeaveEntry
-  | SpaceDeleteEntry
-
-/** Why an entry was refused, alone, under the lock. */
-export type Refusal =
-  | 'room_not_found'
-  | 'room_exists'
-  | 'space_not_found'
-  | 'message_not_found'
-  | 'not_a_member'
-  | 'already_a_member'
-  | 'not_the_author'
-  | 'owner_stays'
-  | 'key_conflict'
-  | 'ids_exhausted'
-  | 'unstorable'
-
-export type Outcome =
-  /**
-   * The facts that the entry made; for a post its message.posted first, then its read.advanced unless it is a guest's. Messages in
-   * them are as they are now, also when a commit is told again.
-   */
-  | { status: 'done'; facts: Fact[] }
-  /** The client key is known with the same body: nothing was stored now; `seq` is where the first one stands. */
-  | { status: 'repeated'; seq: number }
-  | { status: 'refused'; reason: Refusal }
-
-/** What one append did. Positions of a commit are consecutive and start where the journal's last ended. */
-export interface Commit {
-  journal: number
-  firstPosition: number
-  /** firstPosition - 1 where no entry made a fact; such a commit is not stored, uses no position and, sent again, is done again. */
-  lastPosition: number
-  /** In order of position. */
-  facts: Fact[]
-  /** What stood last in the rooms that it touched, where that is of other journals: each room's order is kept by handing it out after these. */
-  after: Stamp[]
-}
-
-export interface AppendResult extends Commit {
-  /** One per entry, in the order of the entries. */
-  outcomes: Outcome[]
-}
-
 /** One life of a process as a writer. */
 export interface JournalRecord {
   number: number
@@ -230,7 +69,10 @@ export interface JournalRecord {
 export interface LogStore {
   /** Numbers rise by 1 from 1. */
   openJournal(): Promise<JournalRecord>
-  /** From now on its appends throw JournalClosed. */
+  /**
+   * From now on its appends throw JournalClosed. Waits for one that is under way, also where its caller was told CommitUncertain: what
+   * of it readCommits shows then stands, and what it does not show never will.
+   */
   closeJournal(journal: number): Promise<void>
   /** Says that the journal's process lives (an append says so too). */
   touchJournal(journal: number): Promise<void>
@@ -255,7 +97,13 @@ export interface LogStore {
   listRoomsIn(spaceId: SpaceId): Promise<Room[]>
   /** By id, rising. */
   listRoomsOf(userId: UserId): Promise<Room[]>
+  /** The direct room of two users, while both are in it. */
+  findDirect(userIds: [UserId, UserId]): Promise<RoomId | null>
   findMember(roomId: RoomId, userId: UserId): Promise<Member | null>
+  /** All rooms that a user is in, or was and has left, by room id; deleted rooms are not among them. */
+  listMembershipsOf(userId: UserId): Promise<Membership[]>
+  /** A user's rooms as a list of conversations shows them, in no order, in a constant number of queries (P8). */
+  listSummaries(userId: UserId): Promise<RoomSummary[]>
   /** In order of entry. Empty where the room was deleted. */
   listMembers(roomId: RoomId): Promise<Member[]>
 
@@ -265,6 +113,14 @@ export interface LogStore {
   findMessageAt(roomId: RoomId, seq: number): Promise<Message | null>
   /** Without deleted ones, newest first. */
   listMessages(roomId: RoomId, page: { offset: number; limit: number }): Promise<Message[]>
+  /** Without deleted ones: those with seq < `below`, newest first. */
+  listMessagesBelow(roomId: RoomId, below: number, limit: number): Promise<Message[]>
+  /** Without deleted ones: those with seq > `above`, oldest first. */
+  listMessagesAbove(roomId: RoomId, above: number, limit: number): Promise<Message[]>
+  /** An attachment by its address; null also once its message was deleted, or its room. */
+  findAttachment(url: string): Promise<{ roomId: RoomId; attachment: Attachment } | null>
+  /** Which of these addresses are attachments of messages. */
+  filterAttached(urls: string[]): Promise<string[]>
   /** For each seq: how many messages behind it were deleted. */
   countDeletedAfter(roomId: RoomId, seqs: number[]): Promise<number[]>
 
@@ -272,12 +128,46 @@ export interface LogStore {
   readLog(roomId: RoomId, below: number, limit: number): Promise<LogRow[]>
   /**
    * Each present member's latest marker move (or, with `explicit`, latest read of his own, also one that moved nothing), as it was
-   * committed, newest first; those numbered under `below`.
+   * committed but for `passed`, which is true (it stands for the moves before it, too), newest first; those numbered under `below`.
    */
   readMarkers(roomId: RoomId, options: { explicit: boolean; below: number; limit: number }): Promise<MarkerMove[]>
 
+  /**
+   * Messages whose text, or a file name of them, holds `text`, newest first; case, NFC and NFD aside, nothing in it is a wildcard
+   * (P11). Complete: also what was acknowledged a moment ago, edited ones by their present text, deleted ones never.
+   */
+  searchMessages(roomId: RoomId, text: string, page: { offset: number; limit: number }): Promise<Message[]>
+  /** Rooms whose log goes on behind what the search index holds of it. */
+  listUnindexed(limit: number): Promise<RoomId[]>
+  /** Takes at most `limit` further rows of a room's log into the search index; false where none is left. Two at once on one room: one does it. */
+  indexNext(roomId: RoomId, limit: number): Promise<boolean>
+
   /** Forgets what has served its time: client keys after 24 h, commits after an hour, revoked tokens after their end. */
   prune(): Promise<void>
+}
+
+/** A user's entry in a room, present or left. */
+export interface Membership {
+  member: Member
+  /** What stands last in the room: a log row or a moved marker. */
+  lastStamp: Stamp
+  /** Stamp of the event that let him in. */
+  joinedStamp: Stamp
+  /** Stamp of his removal; null while he is in. */
+  leftStamp: Stamp | null
+}
+
+export interface RoomSummary {
+  room: Room
+  /** His entry. */
+  member: Member
+  memberCount: number
+  /** The lowest-numbered other member; null where he is alone. */
+  otherUserId: UserId | null
+  /** The newest that is not deleted. */
+  lastMessage: Message | null
+  /** How many messages behind his marker were deleted. */
+  deletedAfterMarker: number
 }
 
 export interface MarkerMove {
@@ -296,6 +186,7 @@ export interface NewUser {
   fullName: string
   passwordHash: string | null
   origin: AccountOrigin
+  departmentId?: number | null
 }
 
 export interface UserPatch {
@@ -303,9 +194,13 @@ export interface UserPatch {
   fullName?: string
   bio?: string | null
   avatarUrl?: string | null
+  departmentId?: number | null
   passwordHash?: string
   isActive?: boolean
 }
+
+/** Active. Its id is one that was asked for, so that of two who ask one makes it, or, where it is null, the counter's next free one. */
+export type NewDepartment = Omit<Department, 'id' | 'isActive'> & { id: number | null }
 
 /** The directory. Obligations: usernames (after NFC) and e-mail addresses are unique, also between two calls at once. */
 export interface Directory {
@@ -320,6 +215,13 @@ export interface Directory {
   /** By id, rising. */
   listUsers(page: { offset: number; limit: number }): Promise<User[]>
   findPasswordHash(userId: UserId): Promise<string | null>
+
+  /** `parent_not_found`: there is no such parent; `taken`: another has the id that was asked for. */
+  createDepartment(department: NewDepartment): Promise<Department | 'parent_not_found' | 'taken'>
+  /** By sortOrder, then id. */
+  listDepartments(): Promise<Department[]>
+  /** Active users with one of these departments, by id; null stands for none. */
+  listUsersIn(departmentIds: (number | null)[]): Promise<User[]>
 
   /** The owner is its first member. */
   createSpace(space: { name: string; description: string | null; iconUrl: string | null; ownerId: UserId }): Promise<Space>

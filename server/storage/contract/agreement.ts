@@ -4,11 +4,12 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { MessageId, RoomId, SpaceId } from '../../core/model.ts'
+import type { MessageId, RoomId, SpaceId, UserId } from '../../core/model.ts'
 import { openMemoryStorage } from '../memory/memory.ts'
-import type { AppendResult, Entry, Storage } from '../storage.ts'
+import type { AppendResult, Entry, LogStore, Storage } from '../storage.ts'
 import { commandBatches, type Command, type Names } from './commands.ts'
 import { FROM_THE_NEWEST, openWriter, type Contract, type Writer } from './harness.ts'
+import { recountSummaries, summariesOf } from './summaries.ts'
 
 /** One of the two databases, and what it calls the things that the commands speak of. */
 interface Side {
@@ -59,21 +60,36 @@ async function write(side: Side, base: number, batch: Command[]): Promise<Append
   return result
 }
 
-async function readAll({ storage: { log, directory }, writer, spaces }: Side, base: number): Promise<unknown> {
-  const everything: unknown[] = [await log.readCommits(writer.journal, 0, 1000)]
-  for (const roomId of [1, 2, 3].map((small) => base + small)) {
-    everything.push(await log.findRoom(roomId), await log.listMembers(roomId), await log.readLog(roomId, FROM_THE_NEWEST, 1000))
-    everything.push(await log.listMessages(roomId, { offset: 0, limit: 1000 }), await log.countDeletedAfter(roomId, [0, 3, 6, 9]))
-    for (const explicit of [true, false]) {
-      const moves = await log.readMarkers(roomId, { explicit, below: FROM_THE_NEWEST, limit: 100 })
-      everything.push(moves.map((move) => move.fact))
-    }
-  }
+async function readAll(side: Side, base: number): Promise<unknown> {
+  const { storage, writer, spaces } = side
+  const everything: unknown[] = [await storage.log.readCommits(writer.journal, 0, 1000)]
+  for (const roomId of [1, 2, 3].map((small) => base + small)) everything.push(await readRoom(storage.log, roomId))
   for (const userId of [1, 2, 3, 4].map((small) => base + small)) {
-    everything.push((await log.listRoomsOf(userId)).map((room) => `room ${room.id}`))
-    for (const spaceId of spaces) everything.push(await directory.isSpaceMember(spaceId, userId))
+    everything.push(await readUser(storage, userId, base))
+    for (const spaceId of spaces) everything.push(await storage.directory.isSpaceMember(spaceId, userId))
   }
   return everything
+}
+
+async function readRoom(log: LogStore, roomId: RoomId): Promise<unknown> {
+  const everything: unknown[] = [await log.findRoom(roomId), await log.listMembers(roomId)]
+  everything.push(await log.readLog(roomId, FROM_THE_NEWEST, 1000), await log.countDeletedAfter(roomId, [0, 3, 6, 9]))
+  everything.push(await log.listMessages(roomId, { offset: 0, limit: 1000 }))
+  everything.push(await log.listMessagesBelow(roomId, 5, 3), await log.listMessagesAbove(roomId, 5, 3))
+  for (const explicit of [true, false]) {
+    const moves = await log.readMarkers(roomId, { explicit, below: FROM_THE_NEWEST, limit: 100 })
+    everything.push(moves.map((move) => move.fact))
+  }
+  return everything
+}
+
+async function readUser(storage: Storage, userId: UserId, base: number): Promise<unknown> {
+  const { log } = storage
+  const rooms = (await log.listRoomsOf(userId)).map((room) => `room ${room.id}`)
+  const summaries = await summariesOf(storage, userId)
+  expect(summaries).toEqual(await recountSummaries(storage, userId))
+  const directs = await Promise.all([1, 2, 3, 4].map((small) => log.findDirect([userId, base + small])))
+  return [rooms, summaries, directs.map((roomId) => `room ${roomId}`), await log.listMembershipsOf(userId)]
 }
 
 function expectSame([actual, expected]: unknown[]): void {

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import type { MessageId, RoomId, RoomRule, SpaceId } from '../../core/model.ts'
 import type { Entry } from '../storage.ts'
-import { add, channel, edit, expel, keyed, post, read, remove, room } from './entries.ts'
+import { channel, direct, edit, expel, invite, keyed, post, read, remove, room } from './entries.ts'
 
 /** What a command's small numbers stand for in one database. */
 export interface Names {
@@ -20,12 +20,15 @@ const roomNumber = fc.integer({ min: 1, max: 3 })
 const space = fc.integer({ min: 0, max: 1 })
 const index = fc.integer({ min: 0, max: 6 })
 const text = fc.constantFrom('a', 'b', '안녕')
+const files = fc.constantFrom(0, 0, 1, 2)
 const rule = fc.constantFrom<RoomRule>('admins', 'roles', 'peers')
 
 const command = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.tuple(roomNumber, user, text, fc.boolean()).map(([r, u, t, isGuest]) => makePost(r, u, { t, isGuest })),
+    arbitrary: fc
+      .tuple(roomNumber, user, text, fc.boolean(), files)
+      .map(([r, u, t, isGuest, count]) => makePost(r, u, { t, isGuest, count })),
   },
   {
     weight: 3,
@@ -40,6 +43,10 @@ const command = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(roomNumber, user, fc.option(index)).map(([r, u, i]) => makeRead(r, u, i)) },
   { weight: 4, arbitrary: fc.tuple(roomNumber, fc.uniqueArray(user), rule).map(([r, users, by]) => makeRoom(r, users, by)) },
   {
+    weight: 3,
+    arbitrary: fc.tuple(roomNumber, fc.uniqueArray(user, { maxLength: 3 })).map(([r, users]) => makeDirect(r, users)),
+  },
+  {
     weight: 2,
     arbitrary: fc.tuple(roomNumber, space).map(([r, s]): Command => (names) => {
       return { ...channel(names.space(s), names.number(1)), id: names.number(r) }
@@ -52,7 +59,9 @@ const command = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(roomNumber, text).map(([r, name]) => makeUpdate(r, name)) },
   {
     weight: 4,
-    arbitrary: fc.tuple(roomNumber, user, fc.boolean(), fc.option(user)).map(([r, u, all, by]) => makeAdd(r, u, all, by)),
+    arbitrary: fc
+      .tuple(roomNumber, fc.uniqueArray(user), fc.boolean(), fc.option(user))
+      .map(([r, users, all, by]) => makeAdd(r, users, all, by)),
   },
   { weight: 4, arbitrary: fc.tuple(roomNumber, user, fc.option(user)).map(([r, u, by]) => makeExpel(r, u, by)) },
   { weight: 3, arbitrary: fc.tuple(space, user).map(([s, u]) => makeSpaceMove('space.join', s, u)) },
@@ -63,8 +72,10 @@ const command = fc.oneof(
   },
 )
 
-function makePost(r: number, u: number, { t, isGuest }: { t: string; isGuest: boolean }): Command {
-  return ({ number }) => post(number(r), number(u), t, { isGuest })
+function makePost(r: number, u: number, { t, isGuest, count }: { t: string; isGuest: boolean; count: number }): Command {
+  const fileOf = (nth: number) => ({ fileName: `${t}.png`, url: `/uploads/${u}.${nth}`, mimeType: null, sizeBytes: nth })
+  const attachments = Array.from({ length: count }, (_, nth) => fileOf(nth))
+  return ({ number }) => post(number(r), number(u), t, { isGuest, attachments })
 }
 
 function makeEdit(r: number, u: number, i: number, t: string): Command {
@@ -83,13 +94,21 @@ function makeRoom(r: number, users: number[], by: RoomRule): Command {
   return ({ number }) => room(users.map(number), { id: number(r), rule: by })
 }
 
+function makeDirect(r: number, users: number[]): Command {
+  return ({ number }) => direct(users.map(number), { id: number(r) })
+}
+
 function makeUpdate(r: number, name: string): Command {
   return ({ number }) => ({ kind: 'room.update', roomId: number(r), name, description: null, actorId: null })
 }
 
-function makeAdd(r: number, u: number, all: boolean, by: number | null): Command {
+function makeAdd(r: number, users: number[], all: boolean, by: number | null): Command {
   const more = { read: all ? 'all' : 'none' } as const
-  return ({ number }) => add(number(r), number(u), { ...more, ifMember: by === null ? null : number(by) })
+  return ({ number }) => ({
+    ...invite(number(r), 0, users.map(number)),
+    ...more,
+    ifMember: by === null ? null : number(by),
+  })
 }
 
 function makeExpel(r: number, u: number, by: number | null): Command {

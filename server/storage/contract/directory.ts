@@ -17,7 +17,7 @@ function account(name: string, more: Partial<NewUser> = {}): NewUser {
   return { id: null, username: name, email, fullName: name, passwordHash: null, origin: 'registered', ...more }
 }
 
-async function create(directory: Directory, name: string, more: Partial<NewUser> = {}): Promise<User> {
+export async function create(directory: Directory, name: string, more: Partial<NewUser> = {}): Promise<User> {
   const result = await directory.createUser(account(name, more))
   if ('taken' in result) throw new Error(`taken: ${result.taken}`)
   return result.user
@@ -29,7 +29,7 @@ function creationContract({ open }: Contract): void {
     const user = await create(directory, 'mina', { fullName: '미나', origin: 'host', passwordHash: 'hash' })
     expect(user).toEqual({
       ...{ id: 1, username: 'mina', email: 'mina@example.com', fullName: '미나', bio: null, avatarUrl: null },
-      ...{ origin: 'host', isActive: true, createdAt: expect.any(Number), updatedAt: user.createdAt },
+      ...{ origin: 'host', departmentId: null, isActive: true, createdAt: expect.any(Number), updatedAt: user.createdAt },
     })
     expect(await directory.findUser(1)).toEqual(user)
     expect(await directory.findUserByName('mina')).toEqual(user)

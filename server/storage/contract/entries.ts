@@ -13,7 +13,7 @@ import type {
 import { factOf, type Writer } from './harness.ts'
 
 export function post(roomId: RoomId, authorId: UserId, content: string, more: Partial<PostEntry> = {}): PostEntry {
-  const plain = { isGuest: false, messageKind: 'text', fileUrl: null, clientKey: null, bodyHash: null }
+  const plain = { isGuest: false, messageKind: 'text', fileUrl: null, attachments: [], clientKey: null, bodyHash: null }
   return { kind: 'post', roomId, authorId, content, ...plain, ...more }
 }
 
@@ -55,8 +55,19 @@ export function channel(spaceId: number, ownerId: UserId, name = 'general'): Roo
   return room([], { roomKind: 'channel', rule: 'owner', name, spaceId, actorId: ownerId })
 }
 
+/** Each comes by himself. */
 export function add(roomId: RoomId, userId: UserId, more: Partial<MemberAddEntry> = {}): MemberAddEntry {
-  return { kind: 'member.add', roomId, userId, role: 'member', read: 'all', actorId: userId, ifMember: null, ...more }
+  return { ...invite(roomId, userId, [userId]), read: 'all', ifMember: null, ...more }
+}
+
+/** A member lets these in, to whom everything is unread. */
+export function invite(roomId: RoomId, actorId: UserId, userIds: UserId[]): MemberAddEntry {
+  return { kind: 'member.add', roomId, userIds, role: 'member', read: 'none', actorId, ifMember: actorId }
+}
+
+/** A direct room of these. */
+export function direct(members: UserId[], more: Partial<RoomCreateEntry> = {}): RoomCreateEntry {
+  return room(members, { roomKind: 'direct', rule: 'pair', name: '', ...more })
 }
 
 export function expel(roomId: RoomId, userId: UserId, more: Partial<MemberRemoveEntry> = {}): MemberRemoveEntry {

@@ -1,6 +1,6 @@
 /** What storage hands out and takes in is the caller's: changing it afterwards changes nothing stored. */
 import { expect, it } from 'vitest'
-import { makeRoom, post, read, room, say } from './entries.ts'
+import { invite, makeRoom, post, read, room, say } from './entries.ts'
 import { FROM_THE_NEWEST, makeSpace, openWriter, type Contract } from './harness.ts'
 
 export function isolationContract({ open }: Contract): void {
@@ -14,7 +14,7 @@ export function isolationContract({ open }: Contract): void {
     await writer.run(read(roomId, 2))
     await directory.createUser({ id: 1, username: 'a', email: 'a@a', fullName: '', passwordHash: null, origin: 'registered' })
     const position = writer.next()
-    const batch = [post(roomId, 1, 'b')]
+    const batch = [post(roomId, 1, 'b', { attachments: [{ fileName: 'a', url: '/uploads/a', mimeType: null, sizeBytes: 1 }] })]
     await writer.write(...batch)
     const answers: (() => Promise<unknown>)[] = [
       () => log.append(writer.journal, position, batch),
@@ -27,6 +27,11 @@ export function isolationContract({ open }: Contract): void {
       () => log.findMessage(roomId, id),
       () => log.findMessageAt(roomId, seq),
       () => log.listMessages(roomId, { offset: 0, limit: 9 }),
+      () => log.listMessagesBelow(roomId, FROM_THE_NEWEST, 9),
+      () => log.listMessagesAbove(roomId, 0, 9),
+      () => log.findAttachment('/uploads/a'),
+      () => log.listMembershipsOf(1),
+      () => log.listSummaries(1),
       () => log.readLog(roomId, FROM_THE_NEWEST, 9),
       () => log.readMarkers(roomId, { explicit: true, below: FROM_THE_NEWEST, limit: 9 }),
       () => log.readMarkers(roomId, { explicit: false, below: FROM_THE_NEWEST, limit: 9 }),
@@ -43,11 +48,14 @@ export function isolationContract({ open }: Contract): void {
   it('keeps what it stores apart from what it was given', async () => {
     const { storage } = await open()
     const writer = await openWriter(storage)
-    const entry = room([1, 2])
-    await writer.run(entry)
-    spoil(entry)
+    const attachments = [{ fileName: 'a', url: '/uploads/a', mimeType: null, sizeBytes: 1 }]
+    const entries = [room([1, 2]), invite(1, 1, [3]), post(1, 1, 'a', { attachments })]
+    for (const entry of entries) await writer.run(entry)
+    spoil(entries)
     expect(await storage.log.findRoom(1)).toMatchObject({ name: 'a room' })
-    expect((await storage.log.listMembers(1)).map((member) => member.userId)).toEqual([1, 2])
+    expect((await storage.log.listMembers(1)).map((member) => member.userId)).toEqual([1, 2, 3])
+    expect(await storage.log.findAttachment('/uploads/a')).toMatchObject({ attachment: { fileName: 'a', sizeBytes: 1 } })
+    expect(await storage.log.readLog(1, FROM_THE_NEWEST, 9)).toMatchObject([{}, { together: [3] }, { memberIds: [1, 2] }])
   })
 }
 

@@ -1,10 +1,10 @@
 /** The directory's port over the state. */
-import type { User, UserId } from '../../core/model.ts'
-import type { Directory, NewUser, UserPatch } from '../storage.ts'
+import type { Department, User, UserId } from '../../core/model.ts'
+import type { Directory, NewDepartment, NewUser, UserPatch } from '../storage.ts'
 import type { MemoryState } from './state.ts'
 
 export function openDirectory(state: MemoryState): Directory {
-  return { ...openAccounts(state), ...openSpaces(state), ...openMarks(state) }
+  return { ...openAccounts(state), ...openDepartments(state), ...openSpaces(state), ...openMarks(state) }
 }
 
 type Accounts = Pick<
@@ -19,16 +19,17 @@ function openAccounts(state: MemoryState): Accounts {
     findUser: async (userId) => findUser(state, userId),
     findUsers: async (userIds) => byId(new Set(userIds)).flatMap((userId) => findUser(state, userId) ?? []),
     findUserByName: async (username) => findUser(state, state.usernames.get(username.normalize('NFC'))),
-    listUsers: async ({ offset, limit }) => {
-      const userIds = byId(state.users.keys()).slice(offset, offset + limit)
-      return userIds.flatMap((userId) => findUser(state, userId) ?? [])
-    },
+    listUsers: async ({ offset, limit }) => listUsers(state).slice(offset, offset + limit),
     findPasswordHash: async (userId) => state.users.get(userId)?.passwordHash ?? null,
   }
 }
 
 function byId(ids: Iterable<number>): number[] {
   return [...ids].toSorted((a, b) => a - b)
+}
+
+function listUsers(state: MemoryState): User[] {
+  return byId(state.users.keys()).flatMap((userId) => findUser(state, userId) ?? [])
 }
 
 function findUser(state: MemoryState, userId: UserId | undefined): User | null {
@@ -41,11 +42,11 @@ function createUser(state: MemoryState, given: NewUser): Awaited<ReturnType<Dire
   if (given.id !== null && state.users.has(given.id)) return { taken: 'id' }
   if (state.usernames.has(username)) return { taken: 'username' }
   if (state.emails.has(given.email)) return { taken: 'email' }
-  const { email, fullName, origin, passwordHash } = given
+  const { email, fullName, origin, passwordHash, departmentId = null } = given
   const id = given.id ?? nextUserId(state)
   const now = state.options.now()
   const profile = { bio: null, avatarUrl: null, isActive: true, createdAt: now, updatedAt: now }
-  const user: User = { id, username, email, fullName, origin, ...profile }
+  const user: User = { id, username, email, fullName, origin, departmentId, ...profile }
   state.users.set(id, { user, passwordHash })
   state.usernames.set(username, id)
   state.emails.set(email, id)
@@ -71,6 +72,35 @@ function updateUser(state: MemoryState, userId: UserId, patch: UserPatch): Await
   if (passwordHash !== undefined) found.passwordHash = passwordHash
   if (patch.isActive === false) state.endings.push(userId)
   return { user: { ...found.user } }
+}
+
+type Departments = Pick<Directory, 'createDepartment' | 'listDepartments' | 'listUsersIn'>
+
+function openDepartments(state: MemoryState): Departments {
+  return {
+    createDepartment: async (department) => createDepartment(state, department),
+    listDepartments: async () => {
+      const departments = [...state.departments.values()].toSorted((a, b) => a.sortOrder - b.sortOrder || a.id - b.id)
+      return departments.map((department) => ({ ...department }))
+    },
+    listUsersIn: async (departmentIds) =>
+      listUsers(state).filter((user) => user.isActive && departmentIds.includes(user.departmentId)),
+  }
+}
+
+function createDepartment(state: MemoryState, given: NewDepartment): Department | 'parent_not_found' | 'taken' {
+  const { id: wanted, name, code, parentId, sortOrder } = given
+  if (parentId !== null && !state.departments.has(parentId)) return 'parent_not_found'
+  if (wanted !== null && state.departments.has(wanted)) return 'taken'
+  const department = { id: wanted ?? nextDepartmentId(state), name, code, parentId, sortOrder, isActive: true }
+  state.departments.set(department.id, department)
+  return { ...department }
+}
+
+function nextDepartmentId(state: MemoryState): number {
+  do state.last.department += 1
+  while (state.departments.has(state.last.department))
+  return state.last.department
 }
 
 type Spaces = Pick<Directory, 'createSpace' | 'updateSpace' | 'findSpace' | 'listSpacesOf' | 'isSpaceMember'>

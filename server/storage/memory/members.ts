@@ -16,8 +16,11 @@ import {
 export function doMemberAdd(draft: Draft, entry: MemberAddEntry): Outcome {
   const room = findRoomFor(draft, entry)
   if (typeof room === 'string') return refused(room)
-  if (findPresent(room, entry.userId) !== undefined) return refused('already_a_member')
-  return done([addMember(draft, room, entry)])
+  const together = entry.userIds.filter((userId) => findPresent(room, userId) === undefined)
+  if (together.length === 0) return refused('already_a_member')
+  if (room.room.kind === 'direct') Object.assign(room.room, { kind: 'group', rule: 'peers' })
+  const { role, read, actorId } = entry
+  return done(together.map((userId) => addMember(draft, room, { userId, role, read, actorId, together })))
 }
 
 export function doMemberRemove(draft: Draft, entry: MemberRemoveEntry): Outcome {
@@ -40,13 +43,16 @@ interface Addition {
   role: Role
   read: 'all' | 'none'
   actorId: UserId | null
+  /** All whom the same invitation lets in. */
+  together: UserId[]
 }
 
-export function addMember(draft: Draft, room: RoomState, { userId, role, read, actorId }: Addition): Fact {
+export function addMember(draft: Draft, room: RoomState, { userId, role, read, actorId, together }: Addition): Fact {
   const place = takeRowPlace(draft, room)
   const marker = startingMarker(room, userId, read)
   const member = enter(draft.state, room, { userId, role, marker, joinedAt: place.at, joinedSeq: place.seq })
-  return keepRow(draft, room, { type: 'member.added', ...place, userId, actorId, member: copyMember(member) })
+  const about = { userId, actorId, member: copyMember(member), together: [...together] }
+  return keepRow(draft, room, { type: 'member.added', ...place, ...about })
 }
 
 /** A marker only moves forward, so who comes back never has less behind him than when he left. */
@@ -62,14 +68,14 @@ export function enter(state: MemoryState, room: RoomState, entry: Omit<Member, '
   state.last.member += 1
   const member: Member = { id: state.last.member, roomId: room.room.id, nickname: '', ...entry }
   room.members.delete(entry.userId)
-  room.members.set(entry.userId, { member, isIn: true, lastMove: null, lastRead: null })
+  room.members.set(entry.userId, { member, leftStamp: null, lastMove: null, lastRead: null })
   return member
 }
 
 export function removeMember(draft: Draft, room: RoomState, leaver: MemberState, actorId: UserId | null): Fact[] {
-  leaver.isIn = false
   const { userId, role } = leaver.member
   const removed = keepRow(draft, room, { type: 'member.removed', ...takeRowPlace(draft, room), userId, actorId })
+  leaver.leftStamp = { ...removed.stamp }
   const heir = role === 'admin' ? findHeir(room) : null
   if (heir === null) return [removed]
   heir.role = 'admin'

@@ -1,6 +1,6 @@
 /** Posting, editing and deleting. */
-import type { Message } from '../../core/model.ts'
-import type { DeleteEntry, EditEntry, Outcome, PostEntry, Refusal } from '../storage.ts'
+import type { Attachment, Message } from '../../core/model.ts'
+import type { DeleteEntry, EditEntry, NewAttachment, Outcome, PostEntry, Refusal } from '../storage.ts'
 import { done, keepRow, refused, takeRowPlace, type Draft } from './draft.ts'
 import { advance } from './reads.ts'
 import { findLiveRoom, findPresent, type MemberState, type RoomState } from './state.ts'
@@ -51,10 +51,16 @@ function makeMessage(draft: Draft, room: RoomState, { entry, seq, at }: { entry:
     kind: entry.messageKind,
     content: entry.content,
     fileUrl: entry.fileUrl,
+    attachments: entry.attachments.map((attachment) => numbered(draft, attachment)),
     createdAt: at,
     editedAt: null,
     deletedAt: null,
   }
+}
+
+function numbered(draft: Draft, { fileName, url, mimeType, sizeBytes }: NewAttachment): Attachment {
+  draft.state.last.attachment += 1
+  return { id: draft.state.last.attachment, fileName, url, mimeType, sizeBytes }
 }
 
 export function doEdit(draft: Draft, entry: EditEntry): Outcome {
@@ -72,7 +78,7 @@ export function doDelete(draft: Draft, entry: DeleteEntry): Outcome {
   if (typeof found === 'string') return refused(found)
   const { room, message } = found
   const place = takeRowPlace(draft, room)
-  Object.assign(message, { content: '', deletedAt: place.at })
+  Object.assign(message, { content: '', fileUrl: null, attachments: [], deletedAt: place.at })
   const about = { userId: message.authorId, actorId: entry.actorId }
   return done([keepRow(draft, room, { type: 'message.deleted', ...place, ...about, message })])
 }

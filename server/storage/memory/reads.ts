@@ -24,10 +24,11 @@ export function advance(
   const place = takePlace(draft, room)
   const { marker, userId } = reader.member
   const isMove = target !== undefined && target.seq > marker.seq
+  const passed = isMove && (explicit || target.ordinal > marker.ordinal + 1)
   if (isMove) Object.assign(marker, { seq: target.seq, ordinal: target.ordinal })
   if (explicit) marker.readAt = place.at
   const messageId = room.messages[marker.ordinal - 1]?.id ?? null
-  const about = { userId, actorId: userId, explicit, markerSeq: marker.seq, messageId }
+  const about = { userId, actorId: userId, explicit, passed, markerSeq: marker.seq, messageId }
   const fact = keepMove(draft, { type: 'read.advanced', ...place, ...about })
   room.moves += 1
   if (isMove) reader.lastMove = { number: room.moves, fact }
@@ -48,5 +49,5 @@ export function readMarkers(state: MemoryState, roomId: RoomId, options: Paramet
     .filter((move) => move.number < options.below)
     .toSorted((a, b) => b.number - a.number)
     .slice(0, options.limit)
-    .map((move) => ({ number: move.number, fact: copyFact(move.fact) }))
+    .map(({ number, fact }) => ({ number, fact: { ...copyFact(fact), passed: true } }))
 }

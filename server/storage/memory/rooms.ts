@@ -4,6 +4,7 @@ import type { Role, RoomId, UserId } from '../../core/model.ts'
 import type { Outcome, RoomCreateEntry, RoomDeleteEntry, RoomUpdateEntry } from '../storage.ts'
 import { done, keepRow, refused, takeRowPlace, type Draft } from './draft.ts'
 import { enter } from './members.ts'
+import { findDirect } from './room-reads.ts'
 import { findLiveRoom, type MemoryState, type RoomState, type SpaceState } from './state.ts'
 
 export function doRoomCreate(draft: Draft, entry: RoomCreateEntry): Outcome {
@@ -11,6 +12,7 @@ export function doRoomCreate(draft: Draft, entry: RoomCreateEntry): Outcome {
   const space = entry.spaceId === null ? null : state.spaces.get(entry.spaceId)
   if (space === undefined) return refused('space_not_found')
   if (entry.id !== null && state.rooms.has(entry.id)) return refused('room_exists')
+  if (isTakenPair(state, entry)) return refused('room_exists')
   const members = space === null ? entry.members : membersOf(space)
   const room = makeRoom(entry.id ?? nextRoomId(state), entry)
   state.rooms.set(room.room.id, room)
@@ -21,7 +23,15 @@ export function doRoomCreate(draft: Draft, entry: RoomCreateEntry): Outcome {
     enter(state, room, { userId, role, marker, joinedAt: place.at, joinedSeq: place.seq })
   }
   const userId = entry.actorId ?? members[0]?.userId ?? 0
-  return done([keepRow(draft, room, { type: 'room.created', ...place, userId, actorId: entry.actorId })])
+  const about = { userId, actorId: entry.actorId, memberIds: [...room.members.keys()] }
+  return done([keepRow(draft, room, { type: 'room.created', ...place, ...about })])
+}
+
+/** Whether this would be a second direct room of the same two. */
+function isTakenPair(state: MemoryState, { roomKind, members }: RoomCreateEntry): boolean {
+  const [one, other] = members.map((member) => member.userId)
+  if (roomKind !== 'direct' || one === undefined || other === undefined || members.length > 2) return false
+  return findDirect(state, [one, other]) !== null
 }
 
 function membersOf({ space, members }: SpaceState): { userId: UserId; role: Role }[] {

@@ -1,14 +1,9 @@
 /** Spaces: the list of one and the rooms of it change together (A11). */
-import type { SpaceId } from '../../core/model.ts'
 import type { Outcome, SpaceDeleteEntry, SpaceJoinEntry, SpaceLeaveEntry } from '../storage.ts'
 import { done, refused, type Draft } from './draft.ts'
 import { addMember, removeMember } from './members.ts'
 import { deleteRoom } from './rooms.ts'
-import { filterRooms, findPresent, type MemoryState, type RoomState } from './state.ts'
-
-export function roomsIn(state: MemoryState, spaceId: SpaceId): RoomState[] {
-  return filterRooms(state, ({ room }) => room.spaceId === spaceId)
-}
+import { findPresent, roomsIn } from './state.ts'
 
 export function doSpaceJoin(draft: Draft, { spaceId, userId, actorId }: SpaceJoinEntry): Outcome {
   const found = draft.state.spaces.get(spaceId)
@@ -17,7 +12,7 @@ export function doSpaceJoin(draft: Draft, { spaceId, userId, actorId }: SpaceJoi
   found.members.add(userId)
   const role = userId === found.space.ownerId ? 'admin' : 'member'
   const rooms = roomsIn(draft.state, spaceId).filter((room) => findPresent(room, userId) === undefined)
-  return done(rooms.map((room) => addMember(draft, room, { userId, role, read: 'all', actorId })))
+  return done(rooms.map((room) => addMember(draft, room, { userId, role, read: 'all', actorId, together: [userId] })))
 }
 
 export function doSpaceLeave(draft: Draft, { spaceId, userId, actorId }: SpaceLeaveEntry): Outcome {

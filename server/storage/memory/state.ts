@@ -1,6 +1,18 @@
 /** All that the memory adapter holds: plain Maps, shared by every Storage that is open on them. */
 import type { Fact, LogRow } from '../../core/events.ts'
-import type { Member, Message, MessageId, Room, RoomId, Space, SpaceId, Stamp, User, UserId } from '../../core/model.ts'
+import type {
+  Department,
+  Member,
+  Message,
+  MessageId,
+  Room,
+  RoomId,
+  Space,
+  SpaceId,
+  Stamp,
+  User,
+  UserId,
+} from '../../core/model.ts'
 import type { Commit, JournalRecord, MarkerMove, Outcome } from '../storage.ts'
 
 export interface MemoryOptions {
@@ -23,13 +35,16 @@ export interface MemoryState {
   /** User ids by NFC username and by e-mail address. */
   usernames: Map<string, UserId>
   emails: Map<string, UserId>
+  departments: Map<number, Department>
+  /** Up to which seq each room is in the search index; absent: 0. */
+  indexed: Map<RoomId, number>
   /** When each revoked token ends by itself, by SHA-256. */
   revokedTokens: Map<string, number>
   /** What ended sessions, in order: revoked tokens' SHA-256 and deactivated users. */
   endings: (string | UserId)[]
   isDevelopment: boolean
   /** The last number that each counter gave. */
-  last: { room: number; message: number; member: number; user: number; space: number }
+  last: { room: number; message: number; attachment: number; member: number; user: number; space: number; department: number }
 }
 
 export interface JournalState {
@@ -66,7 +81,8 @@ export interface RoomState {
 
 export interface MemberState {
   member: Member
-  isIn: boolean
+  /** Where his removal stands; null while he is in. */
+  leftStamp: Stamp | null
   lastMove: MarkerMove | null
   /** His last explicit read. */
   lastRead: MarkerMove | null
@@ -98,10 +114,12 @@ export function createState({ messageIdMax = 2_147_483_647, now = Date.now, rand
     users: new Map(),
     usernames: new Map(),
     emails: new Map(),
+    departments: new Map(),
+    indexed: new Map(),
     revokedTokens: new Map(),
     endings: [],
     isDevelopment: false,
-    last: { room: 0, message: 0, member: 0, user: 0, space: 0 },
+    last: { room: 0, message: 0, attachment: 0, member: 0, user: 0, space: 0, department: 0 },
   }
 }
 
@@ -117,26 +135,36 @@ export function filterRooms(state: MemoryState, test: (room: RoomState) => boole
   return found.toSorted((a, b) => a.room.id - b.room.id)
 }
 
+export function roomsIn(state: MemoryState, spaceId: SpaceId): RoomState[] {
+  return filterRooms(state, ({ room }) => room.spaceId === spaceId)
+}
+
 /** Undefined for a stranger and for who left. */
 export function findPresent(room: RoomState, userId: UserId): MemberState | undefined {
   const found = room.members.get(userId)
-  return found?.isIn ? found : undefined
+  return found?.leftStamp === null ? found : undefined
 }
 
 /** In order of entry. */
 export function listPresent(room: RoomState): MemberState[] {
-  return [...room.members.values()].filter((member) => member.isIn)
+  return [...room.members.values()].filter((member) => member.leftStamp === null)
 }
 
 export function copyMember(member: Member): Member {
   return { ...member, marker: { ...member.marker } }
 }
 
+export function copyMessage(message: Message): Message {
+  return { ...message, attachments: message.attachments.map((attachment) => ({ ...attachment })) }
+}
+
 /** Everything leaves storage as a copy: what a caller does to it must not reach what is stored. */
 export function copyFact<T extends Fact>(fact: T): T {
   const copy = { ...fact, stamp: { ...fact.stamp } }
-  if ('message' in copy) copy.message = { ...copy.message }
+  if ('message' in copy) copy.message = copyMessage(copy.message)
   if ('member' in copy) copy.member = copyMember(copy.member)
+  if ('memberIds' in copy) copy.memberIds = [...copy.memberIds]
+  if ('together' in copy) copy.together = [...copy.together]
   return copy
 }
 

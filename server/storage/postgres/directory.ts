@@ -1,14 +1,14 @@
-/** The directory: accounts, spaces, revoked tokens, settings. */
+/** The directory: accounts, departments, spaces, revoked tokens, settings. */
 import { sql } from 'kysely'
-import type { Space, User } from '../../core/model.ts'
-import type { Directory, NewUser, UserPatch } from '../storage.ts'
+import type { Department, Space, User } from '../../core/model.ts'
+import type { Directory, NewDepartment, NewUser, UserPatch } from '../storage.ts'
 import type { Database } from './database.ts'
 import { isUniqueViolation } from './errors.ts'
-import { toSpace, toUser } from './rows.ts'
+import { toDepartment, toSpace, toUser } from './rows.ts'
 import type { Tables } from './tables.ts'
 
 export function createDirectory(db: Database): Directory {
-  return { ...createAccounts(db), ...createSpaces(db), ...createMarks(db) }
+  return { ...createAccounts(db), ...createDepartments(db), ...createSpaces(db), ...createMarks(db) }
 }
 
 type Accounts = Pick<
@@ -56,12 +56,12 @@ async function createUser(db: Database, user: NewUser): Promise<{ user: User } |
 
 /** Null where something about it is taken. */
 async function insertUser(db: Database, user: NewUser): Promise<Tables['users'] | null> {
-  const { id, username, email, fullName, passwordHash, origin } = user
+  const { id, username, email, fullName, passwordHash, origin, departmentId = null } = user
   try {
     const { rows } = await sql<Tables['users']>`
-      insert into users (id, username, username_key, email, full_name, password_hash, origin, created_at, updated_at)
+      insert into users (id, username, username_key, email, full_name, password_hash, origin, department_id, created_at, updated_at)
       select coalesce(${id}::bigint, madang_next_id('user')), ${username}, ${keyOf(username)}, ${email}, ${fullName},
-        ${passwordHash}, ${origin}, now, now
+        ${passwordHash}, ${origin}, ${departmentId}::bigint, now, now
       from madang_now() as now
       returning *
     `.execute(db)
@@ -89,6 +89,7 @@ function columnsOf(patch: UserPatch) {
     full_name: patch.fullName,
     bio: patch.bio,
     avatar_url: patch.avatarUrl,
+    department_id: patch.departmentId,
     password_hash: patch.passwordHash,
     is_active: patch.isActive,
     ending: patch.isActive === false ? nextEnding : undefined,
@@ -105,6 +106,51 @@ async function updateUser(db: Database, userId: number, patch: UserPatch): Promi
     if (isUniqueViolation(error)) return { taken: 'email' }
     throw error
   }
+}
+
+type Departments = Pick<Directory, 'createDepartment' | 'listDepartments' | 'listUsersIn'>
+
+function createDepartments(db: Database): Departments {
+  const departments = db.selectFrom('departments').selectAll()
+  return {
+    createDepartment: (department) => createDepartment(db, department),
+    listDepartments: async () => (await departments.orderBy('sort_order').orderBy('id').execute()).map(toDepartment),
+    listUsersIn: async (departmentIds) => {
+      const given = departmentIds.filter((id) => id !== null)
+      const isIn = sql<boolean>`(department_id = any (${given}::bigint[]) or (${departmentIds.includes(null)} and department_id is null))`
+      const users = db.selectFrom('users').selectAll().where('is_active', '=', sql.lit(true)).where(isIn)
+      return (await users.orderBy('id').execute()).map(toUser)
+    },
+  }
+}
+
+async function createDepartment(db: Database, department: NewDepartment): Promise<Department | 'parent_not_found' | 'taken'> {
+  for (;;) {
+    const row = await insertDepartment(db, department)
+    if (row !== null) return toDepartment(row)
+    const { id, parentId } = department
+    if (parentId !== null && !(await hasDepartment(db, parentId))) return 'parent_not_found'
+    // Else it was the counter's number that another had asked for, and the next one is free.
+    if (id !== null) return 'taken'
+  }
+}
+
+/** Null where its parent is not there, or its id is taken. */
+async function insertDepartment(db: Database, department: NewDepartment): Promise<Tables['departments'] | null> {
+  const { id, name, code, parentId, sortOrder } = department
+  const { rows } = await sql<Tables['departments']>`
+    insert into departments (id, name, code, parent_id, sort_order)
+    select coalesce(${id}::bigint, madang_next_id('department')), ${name}, ${code}, ${parentId}::bigint, ${sortOrder}::bigint
+    where ${parentId}::bigint is null or exists (select from departments where id = ${parentId}::bigint)
+    on conflict (id) do nothing
+    returning *
+  `.execute(db)
+  return rows[0] ?? null
+}
+
+async function hasDepartment(db: Database, id: number): Promise<boolean> {
+  const row = await db.selectFrom('departments').select('id').where('id', '=', id).executeTakeFirst()
+  return row !== undefined
 }
 
 type Spaces = Pick<Directory, 'createSpace' | 'updateSpace' | 'findSpace' | 'listSpacesOf' | 'isSpaceMember'>

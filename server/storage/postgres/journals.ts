@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import type { Fact } from '../../core/events.ts'
 import type { Commit, JournalRecord, LogStore } from '../storage.ts'
 import type { Database } from './database.ts'
-import { decodeAfter, decodeRead, withMarker } from './outcome.ts'
+import { decodeAfter, decodeRead, markerFact, type StoredOutcome } from './outcome.ts'
 import { toLogRow } from './rows.ts'
 import type { LogRowRecord, Tables } from './tables.ts'
 
@@ -103,12 +103,23 @@ async function readCommitted(db: Database, commits: Tables['commits'][]): Promis
 
 function toCommit(commit: Tables['commits'], rows: LogRowRecord[]): Commit {
   const { journal, first_position: firstPosition, last_position: lastPosition, outcome } = commit
+  const passed = passedRows(outcome)
   const logged = rows.flatMap((row): Fact[] => {
     const fact = toLogRow(row)
-    return fact.type === 'message.posted' ? withMarker(fact, row.guest === true) : [fact]
+    if (fact.type !== 'message.posted' || row.guest === true) return [fact]
+    return [fact, markerFact(fact, passed.has(`${fact.roomId} ${fact.seq}`))]
   })
   const reads = (outcome.reads ?? []).map((read) => decodeRead(journal, read))
   return { journal, firstPosition, lastPosition, facts: [...logged, ...reads], after: decodeAfter(outcome) }
+}
+
+/** Room and seq of each post that carried its author's marker past others' messages. */
+function passedRows(outcome: StoredOutcome): Set<string> {
+  const found = new Set<string>()
+  for (const [roomId, firstSeq, , , , , indexes, passed] of outcome.blocks ?? []) {
+    for (const nth of indexes.keys()) if (passed?.[nth] === '1') found.add(`${roomId} ${firstSeq + nth}`)
+  }
+  return found
 }
 
 export async function prune(db: Database, hasAutovacuum: boolean): Promise<void> {

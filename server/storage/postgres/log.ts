@@ -1,12 +1,13 @@
-/** The log: what is read of rooms, members and messages. A deleted room is in none of it. */
-import { sql } from 'kysely'
+/** The log's port: whom it hands each question to, and what is read of markers. */
 import type { ReadAdvanced } from '../../core/events.ts'
 import type { LogStore, MarkerMove } from '../storage.ts'
 import { appendBatch } from './append.ts'
 import type { Database } from './database.ts'
 import { createJournalStore, prune } from './journals.ts'
 import type { Lane } from './pool.ts'
-import { toLogRow, toMember, toMessage, toRoom } from './rows.ts'
+import { createMessageReads } from './message-reads.ts'
+import { createRoomReads, membersOf } from './room-reads.ts'
+import { createSearch } from './search.ts'
 import type { Tables } from './tables.ts'
 
 export interface LogOptions {
@@ -23,99 +24,10 @@ export function createLogStore({ db, writes, messageIdMax, hasAutovacuum }: LogO
     prune: () => prune(db, hasAutovacuum),
     ...createRoomReads(db),
     ...createMessageReads(db),
+    ...createSearch(db),
     append: (journal, firstPosition, entries) => appendBatch(writes, { journal, firstPosition, entries, messageIdMax }),
     readMarkers: (roomId, options) => (options.explicit ? readReads(db, roomId, options) : readMoves(db, roomId, options)),
   }
-}
-
-function createRoomReads(
-  db: Database,
-): Pick<LogStore, 'findRoom' | 'listRoomsIn' | 'listRoomsOf' | 'findMember' | 'listMembers'> {
-  const rooms = db.selectFrom('rooms').selectAll('rooms').where('rooms.deleted_at', 'is', null).orderBy('rooms.id')
-  const members = membersOf(db).selectAll('members')
-  return {
-    findRoom: async (roomId) => {
-      const row = await rooms.where('rooms.id', '=', roomId).executeTakeFirst()
-      return row === undefined ? null : toRoom(row)
-    },
-    listRoomsIn: async (spaceId) => (await rooms.where('rooms.space_id', '=', spaceId).execute()).map(toRoom),
-    listRoomsOf: async (userId) => {
-      const query = rooms.innerJoin('members', 'members.room_id', 'rooms.id')
-      const rows = await query.where('members.user_id', '=', userId).where('members.left_at', 'is', null).execute()
-      return rows.map(toRoom)
-    },
-    findMember: async (roomId, userId) => {
-      const query = members.where('members.room_id', '=', roomId).where('members.user_id', '=', userId)
-      const row = await query.executeTakeFirst()
-      return row === undefined ? null : toMember(row)
-    },
-    listMembers: async (roomId) => {
-      const rows = await members.where('members.room_id', '=', roomId).orderBy('members.id').execute()
-      return rows.map(toMember)
-    },
-  }
-}
-
-/** The present members of present rooms. */
-function membersOf(db: Database) {
-  return db
-    .selectFrom('members')
-    .innerJoin('rooms', 'rooms.id', 'members.room_id')
-    .where('rooms.deleted_at', 'is', null)
-    .where('members.left_at', 'is', null)
-}
-
-type MessageReads = Pick<LogStore, 'findMessage' | 'findMessageAt' | 'listMessages' | 'countDeletedAfter' | 'readLog'>
-
-function createMessageReads(db: Database): MessageReads {
-  return {
-    findMessage: async (roomId, messageId) => {
-      const row = await messagesOf(db, roomId)
-        .where('message_id', '=', messageId)
-        .where('deleted_at', 'is', null)
-        .executeTakeFirst()
-      return row === undefined ? null : toMessage(row)
-    },
-    findMessageAt: async (roomId, seq) => {
-      const row = await messagesOf(db, roomId).where('seq', '=', seq).executeTakeFirst()
-      return row === undefined ? null : toMessage(row)
-    },
-    listMessages: async (roomId, { offset, limit }) => {
-      const query = messagesOf(db, roomId).where('deleted_at', 'is', null).orderBy('message_id', 'desc')
-      return (await query.offset(offset).limit(limit).execute()).map(toMessage)
-    },
-    countDeletedAfter: (roomId, seqs) => countDeletedAfter(db, roomId, seqs),
-    readLog: async (roomId, below, limit) => {
-      const query = logOf(db, roomId).where('seq', '<', below).orderBy('seq', 'desc').limit(limit)
-      return (await query.execute()).map(toLogRow)
-    },
-  }
-}
-
-function logOf(db: Database, roomId: number) {
-  const isThere = db.selectFrom('rooms').select('id').where('id', '=', roomId).where('deleted_at', 'is', null)
-  return db
-    .selectFrom('log_rows')
-    .selectAll()
-    .where('room_id', '=', roomId)
-    .where((where) => where.exists(isThere))
-}
-
-function messagesOf(db: Database, roomId: number) {
-  return logOf(db, roomId).where('type', '=', 'message.posted').where('message_id', 'is not', null)
-}
-
-async function countDeletedAfter(db: Database, roomId: number, seqs: number[]): Promise<number[]> {
-  const { rows } = await sql<{ count: number }>`
-    select (
-      select count(*) from log l
-      where l.room_id = r.id and l.seq > after.seq and l.deleted_at is not null
-    ) as count
-    from unnest(${seqs}::bigint[]) with ordinality as after (seq, nth)
-    left join rooms r on r.id = ${roomId} and r.deleted_at is null
-    order by nth
-  `.execute(db)
-  return rows.map((row) => row.count)
 }
 
 interface MarkerPage {
@@ -160,6 +72,7 @@ function toRead(row: MemberRow): ReadAdvanced {
   }
 }
 
+/** Which of the moves before it went past others' messages is not kept, so that each counts as one that did. */
 function factOf({ room_id: roomId, user_id: userId }: MemberRow) {
-  return { type: 'read.advanced' as const, roomId, userId, actorId: userId }
+  return { type: 'read.advanced' as const, roomId, userId, actorId: userId, passed: true }
 }

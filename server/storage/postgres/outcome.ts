@@ -1,6 +1,6 @@
 /** What `madang_append` says of a commit, as its row in `commits` holds it, and the facts that this makes. */
 import type { Fact, LogRow, MessagePosted, ReadAdvanced } from '../../core/events.ts'
-import type { Stamp } from '../../core/model.ts'
+import type { Attachment, Stamp } from '../../core/model.ts'
 import type { AppendResult, Entry, Outcome, PostEntry, Refusal } from '../storage.ts'
 
 /** Absent where the batch had none. */
@@ -14,6 +14,8 @@ export interface StoredOutcome {
   changes?: [index: number, rows: [roomId: number, seq: number][]][]
   /** The posts of a room. */
   blocks?: Block[]
+  /** Index of a post with attachments, and the id of its first one; the others' follow. */
+  attached?: [index: number, firstId: number][]
   reads?: StoredRead[]
   repeated?: [index: number, seq: number][]
   refused?: [index: number, reason: Refusal][]
@@ -27,6 +29,8 @@ export type Block = [
   firstPosition: number,
   at: number,
   indexes: number[],
+  /** A 1 for each post that carried its author's marker past others' messages, else a 0; absent in rows of before 0009-append. */
+  passed?: string,
 ]
 
 export type StoredRead = [
@@ -37,13 +41,17 @@ export type StoredRead = [
   messageId: number | null,
   at: number,
   position: number,
+  /** Absent in rows of before 0009-append. */
+  hasMoved?: boolean,
 ]
 
 /** `changed` are the log rows of the structural entries. */
 export function decodeAppend(journal: number, stored: StoredOutcome, changed: LogRow[], entries: Entry[]): AppendResult {
   const facts = new Map<number, Fact[]>()
   for (const [index, own] of decodeChanges(stored, changed)) facts.set(index, own)
-  for (const block of stored.blocks ?? []) decodeBlock(journal, block, entries, facts)
+  const attached = new Map(stored.attached)
+  const posts = entries.map((entry, index) => postOf(entry, attached.get(index) ?? 0))
+  for (const block of stored.blocks ?? []) decodeBlock(journal, block, posts, facts)
   for (const read of stored.reads ?? []) facts.set(read[0], [decodeRead(journal, read)])
   const others = new Map<number, Outcome>()
   for (const [index, seq] of stored.repeated ?? []) others.set(index, { status: 'repeated', seq })
@@ -76,14 +84,25 @@ function decodeChanges(stored: StoredOutcome, changed: LogRow[]): [number, LogRo
   return (stored.changes ?? []).map(([index, rows]) => [index, changed.slice(taken, (taken += rows.length))])
 }
 
-function decodeBlock(journal: number, block: Block, entries: Entry[], facts: Map<number, Fact[]>): void {
-  const [, seq, ordinal, id, , at, indexes] = block
+type Post = PostEntry & { attachments: Attachment[] }
+
+/** A post with its attachments' ids; null for another entry. */
+function postOf(entry: Entry, firstId: number): Post | null {
+  if (entry.kind !== 'post') return null
+  const attachments = entry.attachments.map(({ fileName, url, mimeType, sizeBytes }, nth) => {
+    return { id: firstId + nth, fileName, url, mimeType, sizeBytes }
+  })
+  return { ...entry, attachments }
+}
+
+function decodeBlock(journal: number, block: Block, posts: (Post | null)[], facts: Map<number, Fact[]>): void {
+  const [, seq, ordinal, id, , at, indexes, passed] = block
   let position = block[4]
   for (const [nth, index] of indexes.entries()) {
-    const entry = entries[index]
-    if (entry?.kind !== 'post') throw new Error(`entry ${index} of a commit is not the post that was stored`)
-    const posted = postedFact(entry, { seq: seq + nth, ordinal: ordinal + nth, id: id + nth, at, stamp: { journal, position } })
-    const own = withMarker(posted, entry.isGuest)
+    const post = posts[index] ?? null
+    if (post === null) throw new Error(`entry ${index} of a commit is not the post that was stored`)
+    const posted = postedFact(post, { seq: seq + nth, ordinal: ordinal + nth, id: id + nth, at, stamp: { journal, position } })
+    const own = post.isGuest ? [posted] : [posted, markerFact(posted, passed?.[nth] === '1')]
     facts.set(index, own)
     position += own.length
   }
@@ -97,8 +116,8 @@ interface Place {
   stamp: { journal: number; position: number }
 }
 
-function postedFact(entry: PostEntry, { seq, ordinal, id, at, stamp }: Place): MessagePosted {
-  const { roomId, authorId, messageKind, content, fileUrl } = entry
+function postedFact(post: Post, { seq, ordinal, id, at, stamp }: Place): MessagePosted {
+  const { roomId, authorId, messageKind, content, fileUrl, attachments } = post
   return {
     type: 'message.posted',
     roomId,
@@ -116,6 +135,7 @@ function postedFact(entry: PostEntry, { seq, ordinal, id, at, stamp }: Place): M
       kind: messageKind,
       content,
       fileUrl,
+      attachments,
       createdAt: at,
       editedAt: null,
       deletedAt: null,
@@ -124,11 +144,10 @@ function postedFact(entry: PostEntry, { seq, ordinal, id, at, stamp }: Place): M
 }
 
 /** A member's post moves his marker to it, at the position behind it. */
-export function withMarker(posted: MessagePosted, isGuest: boolean): Fact[] {
-  if (isGuest) return [posted]
+export function markerFact(posted: MessagePosted, passed: boolean): ReadAdvanced {
   const { roomId, userId, at, seq, message } = posted
   const stamp = { journal: posted.stamp.journal, position: posted.stamp.position + 1 }
-  const moved: ReadAdvanced = {
+  return {
     type: 'read.advanced',
     roomId,
     stamp,
@@ -136,14 +155,15 @@ export function withMarker(posted: MessagePosted, isGuest: boolean): Fact[] {
     actorId: userId,
     at,
     explicit: false,
+    passed,
     markerSeq: seq,
     messageId: message.id,
   }
-  return [posted, moved]
 }
 
 export function decodeRead(journal: number, read: StoredRead): ReadAdvanced {
-  const [, roomId, userId, markerSeq, messageId, at, position] = read
+  const [, roomId, userId, markerSeq, messageId, at, position, passed = false] = read
   const stamp = { journal, position }
-  return { type: 'read.advanced', roomId, stamp, userId, actorId: userId, at, explicit: true, markerSeq, messageId }
+  const about = { userId, actorId: userId, explicit: true, passed, markerSeq, messageId }
+  return { type: 'read.advanced', roomId, stamp, at, ...about }
 }

@@ -1,6 +1,6 @@
 /** Rows of the database as the core knows them. */
-import type { LogRow } from '../../core/events.ts'
-import type { Member, Message, Role, Room, Space, User } from '../../core/model.ts'
+import type { LogRow, MemberAdded } from '../../core/events.ts'
+import type { Department, Member, Message, Role, Room, Space, User, UserId } from '../../core/model.ts'
 import type { LogRowRecord, Tables } from './tables.ts'
 
 /** `data` of a member.added row, written by `madang_enter`. */
@@ -13,6 +13,8 @@ interface AddedMember {
   seq: number
   ordinal: number
   readAt: number | null
+  /** Absent where he came alone. */
+  together?: UserId[]
 }
 
 export function toLogRow(row: LogRowRecord): LogRow {
@@ -31,12 +33,14 @@ export function toLogRow(row: LogRowRecord): LogRow {
     case 'message.deleted':
       return { ...base, type, message: toMessage(row) }
     case 'member.added':
-      return { ...base, type, member: toAddedMember(row, row.data as AddedMember) }
+      return { ...base, type, ...toAddition(row, row.data as AddedMember) }
     case 'role.changed':
       return { ...base, type, role: (row.data as { role: Role }).role }
     case 'room.updated':
       return { ...base, type, ...(row.data as { name: string; description: string | null }) }
     case 'room.created':
+      // Rooms of before 0009-company did not note them.
+      return { ...base, type, memberIds: (row.data as { memberIds: UserId[] } | null)?.memberIds ?? [] }
     case 'room.deleted':
     case 'member.removed':
       return { ...base, type }
@@ -54,15 +58,17 @@ export function toMessage(row: LogRowRecord): Message {
     kind: row.kind,
     content: row.content,
     fileUrl: row.file_url,
+    attachments: row.attachments ?? [],
     createdAt: row.created_at,
     editedAt: row.edited_at,
     deletedAt: row.deleted_at,
   }
 }
 
-function toAddedMember(row: LogRowRecord, added: AddedMember): Member {
-  const { id, role, nickname, joinedAt, joinedSeq, seq, ordinal, readAt } = added
-  return { id, roomId: row.room_id, userId: row.user_id, role, nickname, joinedAt, joinedSeq, marker: { seq, ordinal, readAt } }
+function toAddition(row: LogRowRecord, added: AddedMember): Pick<MemberAdded, 'member' | 'together'> {
+  const { id, role, nickname, joinedAt, joinedSeq, seq, ordinal, readAt, together = [row.user_id] } = added
+  const who = { id, roomId: row.room_id, userId: row.user_id, role, nickname }
+  return { member: { ...who, joinedAt, joinedSeq, marker: { seq, ordinal, readAt } }, together }
 }
 
 export function toMember(row: Tables['members']): Member {
@@ -105,6 +111,17 @@ export function toSpace(row: Tables['spaces']): Space {
   }
 }
 
+export function toDepartment(row: Tables['departments']): Department {
+  return {
+    id: row.id,
+    name: row.name,
+    code: row.code,
+    parentId: row.parent_id,
+    sortOrder: row.sort_order,
+    isActive: row.is_active,
+  }
+}
+
 export function toUser(row: Omit<Tables['users'], 'username_key' | 'password_hash' | 'ending'>): User {
   return {
     id: row.id,
@@ -114,6 +131,7 @@ export function toUser(row: Omit<Tables['users'], 'username_key' | 'password_has
     bio: row.bio,
     avatarUrl: row.avatar_url,
     origin: row.origin,
+    departmentId: row.department_id,
     isActive: row.is_active,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -1,6 +1,6 @@
 /** The rows of the tables that kysely reads and writes; migrations/0001-tables.ts says what they hold. */
 import type { LogRow } from '../../core/events.ts'
-import type { AccountOrigin, Role, RoomKind, RoomRule } from '../../core/model.ts'
+import type { AccountOrigin, Attachment, Role, RoomKind, RoomRule } from '../../core/model.ts'
 import type { StoredOutcome } from './outcome.ts'
 
 interface JournalTable {
@@ -38,6 +38,10 @@ interface RoomTable {
   space_id: number | null
   head: number
   ordinal: number
+  last_journal: number
+  last_position: number
+  /** Of a direct room: its two, lower id first, with a blank between. */
+  pair: string | null
   created_at: number
   updated_at: number
   deleted_at: number | null
@@ -65,7 +69,18 @@ interface MemberTable {
   read_at: number | null
   read_seq: number
   read_message_id: number | null
+  left_journal: number
+  left_position: number
   left_at: number | null
+}
+
+interface DepartmentTable {
+  id: number
+  name: string
+  code: string | null
+  parent_id: number | null
+  sort_order: number
+  is_active: boolean
 }
 
 interface UserTable {
@@ -77,6 +92,7 @@ interface UserTable {
   bio: string | null
   avatar_url: string | null
   origin: AccountOrigin
+  department_id: number | null
   is_active: boolean
   password_hash: string | null
   ending: number | null
@@ -92,8 +108,13 @@ export interface Tables {
   space_members: { space_id: number; user_id: number }
   rooms: RoomTable
   members: MemberTable
+  log: Pick<LogRowRecord, 'room_id' | 'seq' | 'journal' | 'position'>
   log_rows: LogRowRecord
+  /** A view: the posts of log_rows. */
+  messages: LogRowRecord
+  attachments: { id: number; url: string; room_id: number; seq: number }
   client_keys: { at: number }
+  departments: DepartmentTable
   users: UserTable
   revoked_tokens: { sha256: string; expires_at: number; ending: number }
 }
@@ -121,4 +142,5 @@ export interface LogRowRecord {
   created_at: number
   edited_at: number | null
   deleted_at: number | null
+  attachments: Attachment[] | null
 }

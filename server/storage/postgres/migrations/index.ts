@@ -7,6 +7,12 @@ import { posts } from './0005-posts.ts'
 import { reads } from './0006-reads.ts'
 import { append } from './0007-append.ts'
 import { onePost } from './0008-one-post.ts'
+import { attachments } from './0009-attachments.ts'
+import { company } from './0009-company.ts'
+import { appendWithFiles } from './0009-append.ts'
+import { postsWithFiles } from './0009-posts.ts'
+import { departments } from './0010-departments.ts'
+import { search } from './0011-search.ts'
 
 export interface Migration {
   name: string
@@ -22,4 +28,10 @@ export const migrations: Migration[] = [
   { name: '0006-reads', sql: reads },
   { name: '0007-append', sql: append },
   { name: '0008-one-post', sql: onePost },
+  { name: '0009-attachments', sql: attachments },
+  { name: '0009-company', sql: company },
+  { name: '0009-posts', sql: postsWithFiles },
+  { name: '0009-append', sql: appendWithFiles },
+  { name: '0010-departments', sql: departments },
+  { name: '0011-search', sql: search },
 ]

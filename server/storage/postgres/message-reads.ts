@@ -1,0 +1,109 @@
+/** What is read of a room's messages and of its log. A deleted room has none of it. */
+import { sql } from 'kysely'
+import type { Attachment, RoomId } from '../../core/model.ts'
+import type { LogStore } from '../storage.ts'
+import type { Database } from './database.ts'
+import { toLogRow, toMessage } from './rows.ts'
+
+type MessageReads = Pick<
+  LogStore,
+  | 'findMessage'
+  | 'findMessageAt'
+  | 'listMessages'
+  | 'listMessagesBelow'
+  | 'listMessagesAbove'
+  | 'findAttachment'
+  | 'filterAttached'
+  | 'countDeletedAfter'
+  | 'readLog'
+>
+
+export function createMessageReads(db: Database): MessageReads {
+  return {
+    findMessage: async (roomId, messageId) => {
+      const row = await presentMessagesOf(db, roomId).where('message_id', '=', messageId).executeTakeFirst()
+      return row === undefined ? null : toMessage(row)
+    },
+    findMessageAt: async (roomId, seq) => {
+      const row = await messagesOf(db, roomId).where('seq', '=', seq).executeTakeFirst()
+      return row === undefined ? null : toMessage(row)
+    },
+    listMessages: async (roomId, { offset, limit }) => {
+      const query = presentMessagesOf(db, roomId).orderBy('message_id', 'desc').offset(offset).limit(limit)
+      return (await query.execute()).map(toMessage)
+    },
+    listMessagesBelow: async (roomId, below, limit) => {
+      const query = presentMessagesOf(db, roomId).where('seq', '<', below).orderBy('seq', 'desc').limit(limit)
+      return (await query.execute()).map(toMessage)
+    },
+    listMessagesAbove: async (roomId, above, limit) => {
+      const query = presentMessagesOf(db, roomId).where('seq', '>', above).orderBy('seq').limit(limit)
+      return (await query.execute()).map(toMessage)
+    },
+    findAttachment: (url) => findAttachment(db, url),
+    filterAttached: async (urls) => {
+      const rows = await attachmentsIn(db)
+        .select('attachments.url')
+        .distinct()
+        .where('attachments.url', '=', sql<string>`any(${urls}::text[])`)
+        .execute()
+      return rows.map((row) => row.url)
+    },
+    countDeletedAfter: (roomId, seqs) => countDeletedAfter(db, roomId, seqs),
+    readLog: async (roomId, below, limit) => {
+      const query = db
+        .selectFrom('log_rows')
+        .selectAll()
+        .where('room_id', '=', roomId)
+        .where((where) => where.exists(isThere(db, roomId)))
+      return (await query.where('seq', '<', below).orderBy('seq', 'desc').limit(limit).execute()).map(toLogRow)
+    },
+  }
+}
+
+function isThere(db: Database, roomId: RoomId) {
+  return db.selectFrom('rooms').select('id').where('id', '=', roomId).where('deleted_at', 'is', null)
+}
+
+function messagesOf(db: Database, roomId: RoomId) {
+  return db
+    .selectFrom('messages')
+    .selectAll()
+    .where('room_id', '=', roomId)
+    .where((where) => where.exists(isThere(db, roomId)))
+}
+
+function presentMessagesOf(db: Database, roomId: RoomId) {
+  return messagesOf(db, roomId).where('deleted_at', 'is', null)
+}
+
+/** The attachments in rooms that are there; those of deleted messages have no row. */
+function attachmentsIn(db: Database) {
+  return db.selectFrom('attachments').innerJoin('rooms', 'rooms.id', 'attachments.room_id').where('rooms.deleted_at', 'is', null)
+}
+
+async function findAttachment(db: Database, url: string): Promise<{ roomId: RoomId; attachment: Attachment } | null> {
+  const row = await attachmentsIn(db)
+    .innerJoin('messages', (join) =>
+      join.onRef('messages.room_id', '=', 'attachments.room_id').onRef('messages.seq', '=', 'attachments.seq'),
+    )
+    .where('attachments.url', '=', url)
+    .select(['attachments.id', 'attachments.room_id', 'messages.attachments'])
+    .orderBy('attachments.id')
+    .executeTakeFirst()
+  const attachment = row?.attachments?.find((found) => found.id === row.id)
+  return row === undefined || attachment === undefined ? null : { roomId: row.room_id, attachment }
+}
+
+async function countDeletedAfter(db: Database, roomId: RoomId, seqs: number[]): Promise<number[]> {
+  const { rows } = await sql<{ count: number }>`
+    select (
+      select count(*) from log l
+      where l.room_id = r.id and l.seq > after.seq and l.deleted_at is not null
+    ) as count
+    from unnest(${seqs}::bigint[]) with ordinality as after (seq, nth)
+    left join rooms r on r.id = ${roomId} and r.deleted_at is null
+    order by nth
+  `.execute(db)
+  return rows.map((row) => row.count)
+}
