@@ -7,6 +7,7 @@ import type { Clock } from '../server/core/clock.ts'
 import type { ChatEvent } from '../server/core/events.ts'
 import type { RoomId, User } from '../server/core/model.ts'
 import type { Connection, Format, Session } from '../server/core/session.ts'
+import type { EnteredAll } from '../server/core/sessions.ts'
 import type { Storage } from '../server/storage/storage.ts'
 
 /** Real timers, twenty times as fast: nothing waits for luck, and a heal takes 3 ms. */
@@ -57,6 +58,8 @@ export function testFormat(withCursor: boolean): Format {
   }
 }
 
+/** As a door with many rooms: its cursors name none. */
+export const followingFormat: Format = { ...testFormat(true), encode: (event, cursor) => JSON.stringify({ event, cursor }) }
 const formats = { plain: testFormat(false), resuming: testFormat(true) }
 
 export interface TestClient {
@@ -71,31 +74,40 @@ export interface TestClient {
 
 /** Enters a room as a live client; `since` as in `Sessions.enterRoom`. */
 export async function connect(chat: Chat, user: User, roomId: RoomId, since: string | null = null): Promise<TestClient> {
+  const client = openClient(chat, user, { format: since === null ? formats.plain : formats.resuming, hasOneRoom: true })
+  return admit(client, await chat.sessions.enterRoom(client.session, roomId, since))
+}
+
+/** Enters all rooms of a user as a live client; `since` as in `Sessions.enterAll`. */
+export async function connectAll(chat: Chat, user: User, since = ''): Promise<TestClient> {
+  const client = openClient(chat, user, { format: followingFormat, hasOneRoom: false })
+  return admit(client, await chat.sessions.enterAll(client.session, since))
+}
+
+/** Opened, and in no room yet. */
+export function openClient(chat: Chat, user: User, how: { format: Format; hasOneRoom: boolean }): TestClient {
   const frames: TestFrame[] = []
   const connection: Connection = {
     queuedBytes: 0,
     drained: async () => {},
     write: (bytes) => frames.push(...parseFrames(bytes)),
     close(code) {
-      client.closedWith = code
+      client.closedWith ??= code
       chat.sessions.close(session)
     },
   }
-  const format = since === null ? formats.plain : formats.resuming
-  const session = chat.sessions.open({ user, format, connection, tokenHash: null, hasOneRoom: true })
-  const client: TestClient = {
-    session,
-    frames,
-    isReload: false,
-    cursor: '',
-    closedWith: null,
-    leave: () => chat.sessions.close(session),
-  }
-  const entered = await chat.sessions.enterRoom(session, roomId, since)
+  const session = chat.sessions.open({ user, tokenHash: null, ...how })
+  session.connect(connection)
+  const leave = () => chat.sessions.close(session)
+  const client: TestClient = { session, frames, isReload: false, cursor: '', closedWith: null, leave }
+  return client
+}
+
+function admit(client: TestClient, entered: EnteredAll): TestClient {
   client.isReload = entered.isReload
   client.cursor = entered.cursor
-  session.send(entered.missed)
-  session.release()
+  client.session.send(entered.missed)
+  client.session.release()
   return client
 }
 

@@ -1,19 +1,21 @@
 /** The chat itself: what dialects receive. */
 import type { Bus } from '../bus/bus.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { JournalRecord, Storage } from '../storage/storage.ts'
 import { AccountActions } from './actions/accounts.ts'
 import { MemberActions } from './actions/members.ts'
 import { MessageActions } from './actions/messages.ts'
+import { OrganisationActions } from './actions/organisation.ts'
 import { ReadActions } from './actions/reads.ts'
 import { RoomActions } from './actions/rooms.ts'
 import { SpaceActions } from './actions/spaces.ts'
 import { every, type Clock } from './clock.ts'
 import type { Core, CoreSettings, Passwords } from './core.ts'
 import { formatCursor } from './cursor.ts'
-import type { PresenceChanged } from './events.ts'
+import type { ChatEvent, PresenceChanged } from './events.ts'
 import { createHub, type HubObserver } from './hub.ts'
+import { createIndexer, type Indexer } from './indexer.ts'
 import { openJournal, type Journal, type JournalObserver } from './journal.ts'
-import { createPresence } from './presence.ts'
+import { createPresence, type Presence } from './presence.ts'
 import { Queries } from './queries.ts'
 import { createSessions } from './sessions.ts'
 import { createTail, type Tail } from './tail.ts'
@@ -33,7 +35,7 @@ export interface ChatOptions {
   replayMax: number
   /** Live bytes that may wait while a session's replay is under way. */
   heldBytesMax: number
-  observer: JournalObserver & Pick<HubObserver, 'onFanOut'>
+  observer: JournalObserver & Pick<HubObserver, 'onFanOut'> & { onJournal?(opened: JournalRecord): void }
 }
 
 export type Chat = Awaited<ReturnType<typeof openChat>>
@@ -43,8 +45,11 @@ export async function openChat(options: ChatOptions) {
   const { storage, clock, passwords, hash, settings } = options
   const delivery = createDelivery(options)
   const { sessions, users } = delivery
-  const journal = await openWriting(options, delivery)
+  const onTrouble = (text: string) => options.observer.onTrouble(text)
+  const indexer = createIndexer({ log: storage.log, clock, onTrouble })
+  const journal = await openWriting(options, { ...delivery, indexer })
   await sessions.start()
+  indexer.start()
   const stopPruning = every(clock, pruneMs, () => storage.log.prune().catch(() => {}))
   const core: Core = { storage, clock, journal, sessions, users, passwords, hash, settings }
   const accounts = new AccountActions(core)
@@ -53,8 +58,10 @@ export async function openChat(options: ChatOptions) {
   async function close(): Promise<void> {
     sessions.endAll('stopping')
     sessions.stop()
+    delivery.presence.stop()
     stopPruning()
     await journal.close()
+    await indexer.stop()
     delivery.tail.stop()
     await options.bus.close()
   }
@@ -64,8 +71,9 @@ export async function openChat(options: ChatOptions) {
     accounts,
     messages: new MessageActions(core),
     members: new MemberActions(core, accounts),
+    organisation: new OrganisationActions(core, accounts),
     reads: new ReadActions(core),
-    rooms: new RoomActions(core),
+    rooms: new RoomActions(core, accounts),
     spaces: new SpaceActions(core),
     queries: new Queries(core),
     sessions,
@@ -75,49 +83,82 @@ export async function openChat(options: ChatOptions) {
 }
 
 /** What takes a commit to the clients: tail, hub and sessions, and presence beside it. */
-function createDelivery({ storage, clock, observer, replayMax, heldBytesMax }: ChatOptions) {
+function createDelivery({ storage, bus, clock, observer, replayMax, heldBytesMax }: ChatOptions) {
   const { log, directory } = storage
   const users = createUserCache(directory, clock)
   const hub = createHub({
     onFanOut: (dialect, events, receivers) => observer.onFanOut(dialect, events, receivers),
     onTrouble: (text) => observer.onTrouble(text),
+    onEntry: (event) => sessions.onEntry(event),
     onRoomLost: (session, roomId) => sessions.onRoomLost(session, roomId),
+    onExit: (event) => sessions.onExit(event),
   })
   const tail = createTail({
     log,
     clock,
     complete: (facts) => users.complete(facts),
-    handOut(events, cursorAt) {
-      hub.handOut(events, cursorAt)
-      // Also of one without a live session, who is online for a while yet.
-      for (const event of events) if (event.type === 'member.removed') presence.forget(event.roomId, event.userId)
-    },
+    handOut: (events, cursorAt) => hub.handOut(events, cursorAt),
     onDeaf: () => sessions.endAll('stopping'),
   })
-  // Presence is derived and told again at the next change; storage says itself that it is away.
-  const announce = (changes: PresenceChanged[]) =>
-    void users
-      .completePresence(changes)
-      .then((events) => hub.announce(events, formatCursor(tail.position())))
-      .catch(() => {})
-  const presence = createPresence(clock, announce)
+  const presence = createPresence({
+    clock,
+    node: bus.node,
+    tell: (news) => bus.tell(news),
+    announce: createAnnouncer(
+      (changes) => users.completePresence(changes),
+      (events) => hub.announce(events, formatCursor(tail.position())),
+    ),
+  })
   const sessions = createSessions({ log, directory, clock, hub, presence, tail, users, replayMax, heldBytesMax })
-  return { users, tail, sessions }
+  return { users, tail, sessions, presence }
 }
 
-async function openWriting(options: ChatOptions, { tail }: { tail: Tail }): Promise<Journal> {
+/** In their order, also where accounts have to be loaded. Presence is derived and told again at the next change; storage says itself that it is away. */
+function createAnnouncer(
+  complete: (changes: PresenceChanged[]) => Promise<ChatEvent[]>,
+  announce: (events: ChatEvent[]) => void,
+): (changes: PresenceChanged[]) => void {
+  let last = Promise.resolve()
+  return (changes) => {
+    last = Promise.all([complete(changes), last])
+      .then(([events]) => announce(events))
+      .catch(() => {})
+  }
+}
+
+interface Writing {
+  tail: Tail
+  indexer: Indexer
+  presence: Presence
+}
+
+async function openWriting(options: ChatOptions, { tail, indexer, presence }: Writing): Promise<Journal> {
   const { storage, bus, clock, observer } = options
   const journal = await openJournal({
     log: storage.log,
     clock,
     observer,
-    onOpen: (opened) => tail.adopt(opened),
+    onOpen: (opened) => {
+      tail.adopt(opened)
+      observer.onJournal?.(opened)
+    },
     onCommit: (commit) => {
       tail.hear(commit)
+      indexer.hear(commit)
       bus.publish(commit)
     },
   })
   await tail.start()
-  bus.listen((commit) => tail.hear(commit))
+  bus.listen(await nameDatabase(storage), {
+    onOpen: () => presence.reconnect(),
+    onCommit: (commit) => tail.hear(commit),
+    onPresence: (node, news) => presence.hear(node, news),
+  })
   return journal
+}
+
+/** Journals stay listed, and the tag of each is random. */
+async function nameDatabase({ log }: Storage): Promise<string> {
+  const [first] = await log.listJournals(1)
+  return first!.tag
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ChatEvent } from './events.ts'
-import { createHub } from './hub.ts'
+import { createHub, type RoomEntry } from './hub.ts'
 import type { Message, RoomId, UserId } from './model.ts'
 import { createSession, type Format, type Session } from './session.ts'
 import { unknownUser } from './user-cache.ts'
@@ -12,11 +12,16 @@ function base(roomId: RoomId, userId: UserId) {
   return { roomId, userId, actorId: userId, at: 0, seq: position, stamp: { journal: 1, position }, user: unknownUser(userId) }
 }
 function posted(roomId: RoomId, content: string): ChatEvent {
-  const texts = { kind: 'text', content, fileUrl: null, createdAt: 0, editedAt: null, deletedAt: null }
+  const texts = { kind: 'text', content, fileUrl: null, attachments: [], createdAt: 0, editedAt: null, deletedAt: null }
   const message: Message = { id: 1, roomId, seq: 1, ordinal: 1, authorId: 1, ...texts }
   return { type: 'message.posted', ...base(roomId, 1), message }
 }
 const removed = (roomId: RoomId, userId: UserId): ChatEvent => ({ type: 'member.removed', ...base(roomId, userId) })
+function added(roomId: RoomId, userId: UserId, together: UserId[]): ChatEvent {
+  const marker = { seq: 0, ordinal: 0, readAt: null }
+  const member = { id: 1, roomId, userId, role: 'member' as const, nickname: '', joinedAt: 0, joinedSeq: 1, marker }
+  return { type: 'member.added', ...base(roomId, userId), member, together }
+}
 const deleted = (roomId: RoomId): ChatEvent => ({ type: 'room.deleted', ...base(roomId, 1) })
 const nameOf = (event: ChatEvent): string =>
   event.type === 'message.posted'
@@ -48,8 +53,12 @@ function open() {
   const lost: [UserId, RoomId][] = []
   const fanOuts: [string, number, number][] = []
   const troubles: string[] = []
+  const exits: string[] = []
+  let atEntry = (_event: RoomEntry) => {}
   const hub = createHub({
     onTrouble: (text) => void troubles.push(text),
+    onEntry: (event) => atEntry(event),
+    onExit: (event) => void exits.push(`${event.type} ${event.roomId}`),
     onFanOut: (dialect, events, receivers) => fanOuts.push([dialect, events, receivers]),
     onRoomLost(session, roomId) {
       lost.push([session.user.id, roomId])
@@ -68,11 +77,11 @@ function open() {
     const session: Session = createSession({
       user: unknownUser(userId),
       format,
-      connection,
       tokenHash: null,
       hasOneRoom: true,
       heldBytesMax: 1e6,
     })
+    session.connect(connection)
     for (const roomId of roomIds) hub.subscribe(roomId, session)
     return { session, writes, closedWith, texts: () => writes.map((bytes) => Buffer.from(bytes).toString()) }
   }
@@ -82,7 +91,17 @@ function open() {
     return `at ${stamp.position}`
   }
   const handOut = (...events: ChatEvent[]) => hub.handOut(events, cursorAt)
-  return { hub, enter, handOut, lost, fanOuts, troubles, cursorsAsked: () => cursorsAsked }
+  return {
+    hub,
+    enter,
+    handOut,
+    lost,
+    fanOuts,
+    troubles,
+    exits,
+    onEntry: (act: typeof atEntry) => void (atEntry = act),
+    cursorsAsked: () => cursorsAsked,
+  }
 }
 
 describe('the hub', () => {
@@ -166,6 +185,28 @@ describe('the hub', () => {
       [2, 7],
       [2, 7],
     ])
+  })
+
+  it('[P4] tells who enters before it is delivered, so that whoever is subscribed then gets it and nothing from before', () => {
+    const { hub, enter, handOut, onEntry } = open()
+    const { format } = countingFormat()
+    const [there, comes] = [enter(1, format, 7), enter(2, format)]
+    const entries: string[] = []
+    onEntry((event) => {
+      entries.push(`${event.type} ${event.userId}`)
+      hub.subscribe(event.roomId, comes.session)
+    })
+    handOut(posted(7, 'before'), added(7, 2, [2, 3]), added(7, 3, [2, 3]), posted(7, 'after'))
+    expect(entries).toEqual(['member.added 2'])
+    expect(there.texts()).toEqual(['before', 'member.added 2|member.added 3|after'])
+    expect(comes.texts()).toEqual(['member.added 2|member.added 3|after'])
+  })
+
+  it('tells of each exit, also from a room that nobody here receives', () => {
+    const { enter, handOut, exits } = open()
+    enter(1, countingFormat().format, 7)
+    handOut(removed(7, 1), removed(8, 2), deleted(9))
+    expect(exits).toEqual(['member.removed 7', 'member.removed 8', 'room.deleted 9'])
   })
 
   it('tells everybody that the room was deleted and takes the room from all', () => {

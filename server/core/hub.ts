@@ -2,7 +2,7 @@
  * Delivery inside a process: an event is encoded once per format that is present in the room, all that one commit brought for a
  * room is joined into one buffer, and each connection gets one write of that same buffer. Nothing here is per recipient.
  */
-import type { ChatEvent } from './events.ts'
+import type { ChatEvent, MemberAdded, MemberRemoved, RoomCreated, RoomDeleted } from './events.ts'
 import type { RoomId, Stamp } from './model.ts'
 import type { Format, Session } from './session.ts'
 
@@ -15,7 +15,16 @@ export interface Hub {
   announce(events: ChatEvent[], cursor: string): void
 }
 
+/** Somebody is let into a room: one event for each room that is made, and for each invitation its first. */
+export type RoomEntry = RoomCreated | MemberAdded
+/** Somebody is out of a room, or the room is gone. */
+export type RoomExit = MemberRemoved | RoomDeleted
+
 export interface HubObserver {
+  /** Before it is delivered: whoever is subscribed now gets it. */
+  onEntry(event: RoomEntry): void
+  /** After it was delivered, and `onRoomLost` called. */
+  onExit(event: RoomExit): void
   /** A run of events left for `receivers` sessions of one format. */
   onFanOut(dialect: string, events: number, receivers: number): void
   /** Worth a line in the log. */
@@ -56,11 +65,11 @@ class LocalHub implements Hub {
 
   handOut(events: ChatEvent[], cursorAt: (stamp: Stamp) => string): void {
     for (const run of splitIntoRuns(events)) {
-      const { roomId } = run[0]!
-      const audience = this.audiences.get(roomId)
-      if (!audience) continue
-      this.deliver(audience, run, (event) => cursorAt((event as { stamp: Stamp }).stamp))
-      this.endWhoLostTheRoom(audience, run.at(-1)!)
+      const [first, last] = [run[0]!, run.at(-1)!]
+      if (isEntry(first)) this.observer.onEntry(first)
+      const audience = this.audiences.get(first.roomId)
+      if (audience) this.deliver(audience, run, (event) => cursorAt((event as { stamp: Stamp }).stamp))
+      if (isExit(last)) this.takeOut(audience, last)
     }
   }
 
@@ -90,13 +99,13 @@ class LocalHub implements Hub {
     this.observer.onFanOut(format.dialect, texts.length, sessions.size)
   }
 
-  private endWhoLostTheRoom(audience: Audience, event: ChatEvent): void {
-    if (!endsARun(event)) return
-    const losers = [...audience.values()].flatMap((sessions) => [...sessions])
+  private takeOut(audience: Audience | undefined, event: RoomExit): void {
+    const losers = [...(audience?.values() ?? [])].flatMap((sessions) => [...sessions])
     for (const session of losers) {
       if (event.type === 'member.removed' && session.user.id !== event.userId) continue
       this.observer.onRoomLost(session, event.roomId)
     }
+    this.observer.onExit(event)
   }
 }
 
@@ -109,19 +118,24 @@ function encodeRun(format: Format, run: ChatEvent[], cursorOf: (event: ChatEvent
   return texts
 }
 
-/** Neighbours of one room go together. Who was removed must not get what follows, so a run ends there. */
+/** Neighbours of one room go together. Who is let in gets nothing from before, who was removed nothing from after: runs begin and end there. */
 function splitIntoRuns(events: ChatEvent[]): ChatEvent[][] {
   const runs: ChatEvent[][] = []
   let last: ChatEvent | undefined
   for (const event of events) {
-    if (last && last.roomId === event.roomId && !endsARun(last)) runs.at(-1)!.push(event)
+    if (last && last.roomId === event.roomId && !isExit(last) && !isEntry(event)) runs.at(-1)!.push(event)
     else runs.push([event])
     last = event
   }
   return runs
 }
 
-function endsARun(event: ChatEvent): boolean {
+/** Of an invitation of many only the first is one: all of them are in with it, and the rest goes in one write. */
+function isEntry(event: ChatEvent): event is ChatEvent & RoomEntry {
+  return event.type === 'room.created' || (event.type === 'member.added' && event.together[0] === event.userId)
+}
+
+function isExit(event: ChatEvent): event is ChatEvent & RoomExit {
   return event.type === 'member.removed' || event.type === 'room.deleted'
 }
 

@@ -1,8 +1,10 @@
 /** What members may see. Each answer shows every write that was acknowledged before it. */
 import type { Directory, LogStore } from '../storage/storage.ts'
+import { listChats, unreadIn, type ChatView } from './chat-list.ts'
 import { getRoom, getSpace, type Core } from './core.ts'
+import { findAround, findMatching, findRecent, withCounts, type CountedMessage } from './counted-messages.ts'
 import { ChatError } from './errors.ts'
-import type { Member, Message, MessageId, Principal, Room, RoomId, Space, SpaceId, User, UserId } from './model.ts'
+import type { Attachment, Member, Message, MessageId, Principal, Room, RoomId, Space, SpaceId, User, UserId } from './model.ts'
 import { unknownUser } from './user-cache.ts'
 
 export interface AuthoredMessage {
@@ -65,8 +67,55 @@ export class Queries {
     return members.map((member, index) => ({
       member,
       user: users.get(member.userId) ?? unknownUser(member.userId),
-      unreadCount: Math.max(0, room.ordinal - member.marker.ordinal - (deleted[index] ?? 0)),
+      unreadCount: unreadIn(room, member, deleted[index] ?? 0),
     }))
+  }
+
+  /** The caller's rooms, newest activity first (P8). */
+  async listChats(me: User): Promise<ChatView[]> {
+    return listChats(this.core, me)
+  }
+
+  /** The members: the caller first, then by name (P6). Throws ChatError not_a_member, also where there is no such room (M4). */
+  async listPeople(me: User, roomId: RoomId): Promise<{ member: Member; user: User }[]> {
+    await this.getMember(roomId, me.id)
+    const members = await this.log.listMembers(roomId)
+    const users = await this.core.users.findAll(members.map(({ userId }) => userId))
+    const people = members.map((member) => ({ member, user: users.get(member.userId) ?? unknownUser(member.userId) }))
+    const rank = ({ id }: User) => (id === me.id ? 0 : 1)
+    return people.toSorted(({ user: a }, { user: b }) => rank(a) - rank(b) || byName(a, b))
+  }
+
+  /**
+   * The newest `limit` messages that are not older than `sinceMs` (milliseconds since 1970), oldest first. Throws ChatError
+   * not_a_member, also where there is no such room (M4).
+   */
+  async listRecent(me: User, roomId: RoomId, span: { sinceMs: number; limit: number }): Promise<CountedMessage[]> {
+    await this.getMember(roomId, me.id)
+    return withCounts(this.core, roomId, await findRecent(this.log, roomId, span))
+  }
+
+  /**
+   * `before` messages up to this one, itself included, and `after` behind it, oldest first (P6). Throws ChatError not_a_member,
+   * also where there is no such room, message_not_found.
+   */
+  async listAround(
+    me: User,
+    roomId: RoomId,
+    messageId: MessageId,
+    span: { before: number; after: number },
+  ): Promise<CountedMessage[]> {
+    await this.getMember(roomId, me.id)
+    return withCounts(this.core, roomId, await findAround(this.log, { roomId, messageId }, span))
+  }
+
+  /**
+   * Messages that hold `text`, or have a file whose name does, newest first (P11). Throws ChatError not_a_member, also where there
+   * is no such room, invalid_field.
+   */
+  async search(me: User, roomId: RoomId, text: string, page: Page): Promise<CountedMessage[]> {
+    await this.getMember(roomId, me.id)
+    return withCounts(this.core, roomId, await findMatching(this.log, { roomId, text }, page))
   }
 
   /** Newest first, with how many there are in all. Throws as `getRoom`. */
@@ -89,6 +138,13 @@ export class Queries {
     return (await this.withAuthors([message]))[0]!
   }
 
+  /** A room's file by its address (A16); null where there is none. Throws ChatError not_a_member. */
+  async findAttachment(principal: Principal, url: string): Promise<Attachment | null> {
+    const found = await this.log.findAttachment(url)
+    if (found && principal.kind === 'user') await this.getMember(found.roomId, principal.user.id)
+    return found && found.attachment
+  }
+
   private async withAuthors(messages: Message[]): Promise<AuthoredMessage[]> {
     const users = await this.core.users.findAll(new Set(messages.map((message) => message.authorId)))
     return messages.map((message) => ({ message, author: users.get(message.authorId) ?? unknownUser(message.authorId) }))
@@ -109,4 +165,11 @@ export class Queries {
   async listUsers(page: Page): Promise<User[]> {
     return this.directory.listUsers(page)
   }
+}
+
+const names = new Intl.Collator('ko')
+
+/** By what is shown: the full name, or the username where that is blank (P5). */
+function byName(a: User, b: User): number {
+  return names.compare(a.fullName.trim() || a.username, b.fullName.trim() || b.username) || a.id - b.id
 }

@@ -1,13 +1,17 @@
 /**
- * What a client missed in a room (A7): every row and every moved marker whose stamp its cursor does not cover, up to where this
- * process has handed out; the rest comes live. A replay shows messages as they are now.
+ * What a client missed (A7): in each room every row and every moved marker whose stamp its cursor does not cover, up to where
+ * this process has handed out; the rest comes live. A replay shows messages as they are now.
  */
 import type { LogStore } from '../storage/storage.ts'
 import { advance, isCovered, type Cursor } from './cursor.ts'
 import type { Fact, LogRow, ReadAdvanced } from './events.ts'
-import type { RoomId } from './model.ts'
+import type { RoomId, Stamp } from './model.ts'
 
-const pageRows = 500
+/** Most have missed little, and of a room that was missed much the rest comes in larger pages. */
+const firstPageRows = 32
+const pageRowsMax = 512
+/** Rooms that are read at once. */
+const roomsAtOnce = 8
 
 export interface Missed {
   fact: Fact
@@ -16,107 +20,177 @@ export interface Missed {
 }
 
 export interface Gap {
-  roomId: RoomId
   /** What the client has been handed. */
   from: Cursor
   /** What this process has handed out. */
   upTo: Cursor
-  /** Seq of the event that let the reader in: what was before it he did not miss. */
-  joinedSeq: number
   /** Whether only reads of a member's own count, or each move of a marker (A19). */
   explicitReads: boolean
-  /** More missed events than this are a reload. */
+  /** More missed events than this, in all rooms together, are a reload. */
   limit: number
 }
 
+/** From when to when the reader was in a room. */
+export interface Stay {
+  roomId: RoomId
+  /** Seq of the event that let him in: what was before it he did not miss. */
+  joinedSeq: number
+  /** Of his removal, the last that he gets; null while he is in. */
+  leftStamp: Stamp | null
+  /** What stands last in the room, where a cursor that covers that is to cover all before it. */
+  lastStamp: Stamp | null
+}
+
+/** Of one room, newest first. */
+interface Found {
+  rows: LogRow[]
+  reads: ReadAdvanced[]
+  end: RoomEnd | null
+}
+
+/** Stands in a room's order and is nothing to show. */
+interface RoomEnd {
+  type: 'end'
+  stamp: Stamp
+}
+
 /** Null where there is more than the limit. */
-export async function collectMissed(log: LogStore, gap: Gap): Promise<Missed[] | null> {
-  const rows = await collectRows(log, gap)
-  if (rows === null) return null
-  const reads = await collectReads(log, gap)
-  if (reads === null || rows.length + reads.length > gap.limit) return null
-  const facts = mergeOrders(rows.toReversed(), reads.toReversed()).filter(showsNow(rows))
+export async function collectMissed(log: LogStore, stays: Stay[], gap: Gap): Promise<Missed[] | null> {
+  const lists: (Fact | RoomEnd)[][] = []
+  const hidden = new Set<Fact | RoomEnd>()
+  let count = 0
+  for (let at = 0; at < stays.length; at += roomsAtOnce) {
+    const some = stays.slice(at, at + roomsAtOnce)
+    for (const found of await Promise.all(some.map((stay) => collectIn(log, stay, gap)))) {
+      count += found === null ? 0 : found.rows.length + found.reads.length
+      if (found === null || count > gap.limit) return null
+      for (const row of found.rows.filter(hides(found.rows))) hidden.add(row)
+      lists.push(...ordersOf(found))
+    }
+  }
+  const facts = mergeOrders(lists).filter((item) => item.type !== 'end' && !hidden.has(item)) as Fact[]
   return withCursors(facts, gap.from, await findTags(log, gap, facts))
 }
 
-/** Newest first. A room's rows are covered up to some seq and not beyond it. */
-async function collectRows(log: LogStore, { roomId, from, upTo, joinedSeq, limit }: Gap): Promise<LogRow[] | null> {
-  const rows: LogRow[] = []
-  for (let below = Number.MAX_SAFE_INTEGER; ;) {
-    const page = await log.readLog(roomId, below, pageRows)
-    for (const row of page) {
-      if (row.seq < joinedSeq || isCovered(from, row.stamp)) return rows
-      if (isCovered(upTo, row.stamp)) rows.push(row)
-      if (rows.length > limit) return null
-    }
-    if (page.length < pageRows) return rows
-    below = page.at(-1)!.seq
-  }
-}
-
-/** Newest first. */
-async function collectReads(log: LogStore, gap: Gap): Promise<ReadAdvanced[] | null> {
-  const reads: ReadAdvanced[] = []
-  for (let below = Number.MAX_SAFE_INTEGER; ;) {
-    const page = await log.readMarkers(gap.roomId, { explicit: gap.explicitReads, below, limit: pageRows })
-    for (const { fact } of page) {
-      if (isCovered(gap.from, fact.stamp)) return reads
-      if (isCovered(gap.upTo, fact.stamp)) reads.push(fact)
-      if (reads.length > gap.limit) return null
-    }
-    if (page.length < pageRows) return reads
-    below = page.at(-1)!.number
-  }
+/** A room's rows and its reads, oldest first, and behind both of them what stands last in the room. */
+function ordersOf({ rows, reads, end }: Found): (Fact | RoomEnd)[][] {
+  const last = end && ([...rows, ...reads].find(({ stamp }) => isSame(stamp, end.stamp)) ?? end)
+  return [rows, reads].map((list) => [...list.toReversed().filter((fact) => fact !== last), ...(last === null ? [] : [last])])
 }
 
 /**
- * One order that keeps all three: the rows by seq, the reads as the room counted them, and of each journal everything by position.
- * All come from commits that held the room's lock, so there is always one that can go next.
+ * Nothing that is behind a room's last event in its journal may go before the room's other events: a cursor would cover the last and not
+ * those. It may be one that is in no replay: a read that moved nothing, or was followed by another of the same member.
  */
-export function mergeOrders(rows: LogRow[], reads: ReadAdvanced[]): Fact[] {
-  const merged: Fact[] = []
-  const queues = queuesByJournal([...rows, ...reads])
-  const left = { rows: rows.toReversed(), reads: reads.toReversed() }
+function endOf({ leftStamp, lastStamp }: Stay, { from, upTo }: Gap): RoomEnd | null {
+  if (leftStamp !== null || lastStamp === null || isCovered(from, lastStamp) || !isCovered(upTo, lastStamp)) return null
+  return { type: 'end', stamp: lastStamp }
+}
+
+/** Who left the room gets no reads: those of before his removal cannot be told from later ones. */
+async function collectIn(log: LogStore, stay: Stay, gap: Gap): Promise<Found | null> {
+  const rows = await collectRows(log, stay, gap)
+  const reads = stay.leftStamp === null ? await collectReads(log, stay.roomId, gap) : []
+  return rows && reads && { rows, reads, end: endOf(stay, gap) }
+}
+
+/** A room's rows are covered up to some seq and not beyond it. */
+async function collectRows(log: LogStore, stay: Stay, { from, upTo, limit }: Gap): Promise<LogRow[] | null> {
+  const rows: LogRow[] = []
+  let behindHim = 0
+  let isHis = stay.leftStamp === null
+  for await (const row of walk((below, count) => log.readLog(stay.roomId, below, count), seqOf)) {
+    if (row.seq < stay.joinedSeq || isCovered(from, row.stamp)) return rows
+    isHis ||= isSame(row.stamp, stay.leftStamp)
+    if (isHis && isCovered(upTo, row.stamp)) rows.push(row)
+    else if (!isHis) behindHim++
+    if (rows.length + behindHim > limit) return null
+  }
+  return rows
+}
+
+async function collectReads(log: LogStore, roomId: RoomId, { from, upTo, explicitReads, limit }: Gap) {
+  const reads: ReadAdvanced[] = []
+  const read = (below: number, count: number) => log.readMarkers(roomId, { explicit: explicitReads, below, limit: count })
+  for await (const { fact } of walk(read, ({ number }) => number)) {
+    if (isCovered(from, fact.stamp)) return reads
+    if (isCovered(upTo, fact.stamp)) reads.push(fact)
+    if (reads.length > limit) return null
+  }
+  return reads
+}
+
+/** From the newest back, in pages that grow. */
+async function* walk<T>(read: (below: number, count: number) => Promise<T[]>, placeOf: (item: T) => number): AsyncGenerator<T> {
+  let below = Number.MAX_SAFE_INTEGER
+  for (let count = firstPageRows; ; count = Math.min(count * 4, pageRowsMax)) {
+    const page = await read(below, count)
+    yield* page
+    if (page.length < count) return
+    below = placeOf(page.at(-1)!)
+  }
+}
+
+const seqOf = ({ seq }: LogRow) => seq
+
+function isSame(one: Stamp, other: Stamp | null): boolean {
+  return one.journal === other?.journal && one.position === other.position
+}
+
+/**
+ * One order that keeps all: each list's own (a room's rows by seq, its reads as it counted them), and of each journal everything by
+ * position. All come from commits that held their rooms' locks, so there is always one that can go next.
+ */
+export function mergeOrders<T extends { stamp: Stamp }>(lists: T[][]): T[] {
+  const listsOf = new Map<T, T[][]>()
+  for (const list of lists) {
+    const left = list.toReversed()
+    for (const item of left) listsOf.set(item, [...(listsOf.get(item) ?? []), left])
+  }
+  const queues = queuesByJournal([...listsOf.keys()])
+  const merged: T[] = []
   for (let before = -1; merged.length > before;) {
     before = merged.length
     for (const queue of queues) {
-      while (takeNext(queue, left)) merged.push(queue.pop()!)
+      while (takeNext(queue, listsOf)) merged.push(queue.pop()!)
     }
   }
   return merged
 }
 
-/** Whether a journal's next fact is also the next row or the next read; then that one is taken off its list. */
-function takeNext(queue: Fact[], left: { rows: LogRow[]; reads: ReadAdvanced[] }): boolean {
+/** Whether a journal's next is also the next of its lists; then it is taken off those. */
+function takeNext<T>(queue: T[], listsOf: Map<T, T[][]>): boolean {
   const next = queue.at(-1)
   if (next === undefined) return false
-  const list = [left.rows, left.reads].find((facts) => facts.at(-1) === next)
-  return list?.pop() !== undefined
+  const lists = listsOf.get(next)!
+  if (lists.some((list) => list.at(-1) !== next)) return false
+  for (const list of lists) list.pop()
+  return true
 }
 
-/** Each journal's facts with the next one last. */
-function queuesByJournal(facts: Fact[]): Fact[][] {
-  const queues = new Map<number, Fact[]>()
-  for (const fact of facts) {
-    const queue = queues.get(fact.stamp.journal)
-    if (queue) queue.push(fact)
-    else queues.set(fact.stamp.journal, [fact])
+/** Each journal's with the next one last. */
+function queuesByJournal<T extends { stamp: Stamp }>(items: T[]): T[][] {
+  const queues = new Map<number, T[]>()
+  for (const item of items) {
+    const queue = queues.get(item.stamp.journal)
+    if (queue) queue.push(item)
+    else queues.set(item.stamp.journal, [item])
   }
   return [...queues.values()].map((queue) => queue.sort((a, b) => b.stamp.position - a.stamp.position))
 }
 
 /** A message posted and deleted since is left out, one edited since comes once with the present text; of an earlier one the last change counts. */
-function showsNow(newestFirst: LogRow[]): (fact: Fact) => boolean {
+function hides(newestFirst: LogRow[]): (row: LogRow) => boolean {
   const oldestSeq = newestFirst.at(-1)?.seq ?? 0
   const lastChange = new Map<number, LogRow>()
   for (const row of newestFirst) {
     const isChange = row.type === 'message.edited' || row.type === 'message.deleted'
     if (isChange && !lastChange.has(row.message.id)) lastChange.set(row.message.id, row)
   }
-  return (fact) => {
-    if (fact.type === 'message.posted') return fact.message.deletedAt === null
-    if (fact.type !== 'message.edited' && fact.type !== 'message.deleted') return true
-    return fact.message.seq < oldestSeq && lastChange.get(fact.message.id) === fact
+  return (row) => {
+    if (row.type === 'message.posted') return row.message.deletedAt !== null
+    if (row.type !== 'message.edited' && row.type !== 'message.deleted') return false
+    return row.message.seq >= oldestSeq || lastChange.get(row.message.id) !== row
   }
 }
 

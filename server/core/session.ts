@@ -50,21 +50,24 @@ export interface Session {
   readonly queuedBytes: number
   /** While a replay is under way: live bytes that wait for its end. Null when live. */
   held: Uint8Array[] | null
+  /** Once, where it goes on through this pipe; an end that came before is told at once. Until then it must be held. */
+  connect(connection: Connection): void
   /** Live events of the rooms it is in. */
   deliver(bytes: Uint8Array): void
   /** Frames for this session alone, ahead of what is held. */
   send(texts: string[]): void
   /** As `send`, for many: waits for the connection between pieces, so that its budget holds. */
   sendMany(texts: string[]): Promise<void>
-  /** Ends the hold: what waited goes out, then live. */
+  /** Ends the hold: what waited goes out, then live, or the end that waited behind it. */
   release(): void
   end(ending: Ending): void
+  /** As `end`, but what is held goes out first, in its turn. At once where nothing is being held. */
+  endBehindHeld(ending: Ending): void
 }
 
 export interface SessionOptions {
   user: User
   format: Format
-  connection: Connection
   tokenHash: string | null
   hasOneRoom: boolean
   /** Live bytes that may wait during a replay before the reader counts as too slow. */
@@ -87,31 +90,37 @@ class LiveSession implements Session {
   isOpen = true
   held: Uint8Array[] | null = null
   private heldBytes = 0
+  private endingBehindHeld: Ending | null = null
+  private ending: Ending | null = null
+  private connection: Connection | null = null
   private readonly heldBytesMax: number
-  private readonly connection: Connection
 
   constructor(options: SessionOptions) {
     this.user = options.user
     this.format = options.format
     this.tokenHash = options.tokenHash
     this.hasOneRoom = options.hasOneRoom
-    this.connection = options.connection
     this.heldBytesMax = options.heldBytesMax
   }
 
   get queuedBytes(): number {
-    return this.connection.queuedBytes + this.heldBytes
+    return (this.connection?.queuedBytes ?? 0) + this.heldBytes
+  }
+
+  connect(connection: Connection): void {
+    this.connection = connection
+    if (this.ending !== null) this.end(this.ending)
   }
 
   deliver(bytes: Uint8Array): void {
-    if (this.held === null) return this.connection.write(bytes)
+    if (this.held === null) return this.connection?.write(bytes)
     this.heldBytes += bytes.byteLength
     if (this.heldBytes > this.heldBytesMax) return this.end('too_slow')
     this.held.push(bytes)
   }
 
   send(texts: string[]): void {
-    if (texts.length > 0) this.connection.write(this.format.join(texts))
+    if (texts.length > 0) this.connection?.write(this.format.join(texts))
   }
 
   async sendMany(texts: string[]): Promise<void> {
@@ -122,7 +131,7 @@ class LiveSession implements Session {
       length += text.length
       if (length < pieceBytes) continue
       this.send(piece)
-      await this.connection.drained()
+      await this.connection?.drained()
       if (!this.isOpen) return
       piece = []
       length = 0
@@ -134,11 +143,18 @@ class LiveSession implements Session {
     const held = this.held ?? []
     this.held = null
     this.heldBytes = 0
-    for (const bytes of held) this.connection.write(bytes)
+    for (const bytes of held) this.connection?.write(bytes)
+    if (this.endingBehindHeld) this.end(this.endingBehindHeld)
   }
 
   end(ending: Ending): void {
     const { code, text } = endings[ending]
-    this.connection.close(code, text)
+    this.ending ??= ending
+    this.connection?.close(code, text)
+  }
+
+  endBehindHeld(ending: Ending): void {
+    if (this.held === null) this.end(ending)
+    else this.endingBehindHeld = ending
   }
 }

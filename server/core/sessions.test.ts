@@ -1,5 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { connect, openTestChat, testFormat, until, type TestChatOptions, type TestClient } from '../../test/chat.ts'
+import {
+  connect,
+  openTestChat,
+  testFormat,
+  until,
+  type TestChatOptions,
+  type TestClient,
+  type TestFrame,
+} from '../../test/chat.ts'
 import { createManualClock, settle, type ManualClock } from '../../test/manual-clock.ts'
 import { createMemoryBus } from '../bus/memory/memory-bus.ts'
 import { createMemoryDatabase, openMemoryStorage } from '../storage/memory/memory.ts'
@@ -43,30 +51,47 @@ async function open(options: TestChatOptions = {}, storage = openMemoryStorage()
 }
 
 /** A session whose connection shows how it ended; `enter` puts it into the room. */
-function openSession(chat: Chat, user: User, tokenHash: string | null = null) {
+function openSession(chat: Chat, user: User, tokenHash: string | null = null, hasOneRoom = true) {
   const state = { code: null as number | null, written: '' }
   const connection: Connection = {
     queuedBytes: 0,
     drained: async () => {},
-    write: (bytes) => void (state.written += Buffer.from(bytes).toString()),
+    write: (bytes) => void (state.written += state.code === null ? Buffer.from(bytes).toString() : ''),
     close(code) {
       state.code ??= code
       chat.sessions.close(session)
     },
   }
-  const session = chat.sessions.open({ user, format: testFormat(true), connection, tokenHash, hasOneRoom: true })
-  return { session, state, enter: (since: string | null = '') => chat.sessions.enterRoom(session, roomId, since) }
+  const session = chat.sessions.open({ user, format: testFormat(true), tokenHash, hasOneRoom })
+  session.connect(connection)
+  const enter = (since: string | null = '', id = roomId) => chat.sessions.enterRoom(session, id, since)
+  return { session, state, enter, story: () => storyOf({ frames: parseFrames(state.written) }) }
 }
 
-const presenceOf = ({ frames }: TestClient) =>
+const nobody = { kind: 'nobody' } as const
+
+/** A node as from `open`, and two more on its database. It hears of what they do when it looks, not before. */
+async function openThree(): Promise<World & { second: Chat; third: Chat }> {
+  const database = createMemoryDatabase()
+  const world = await open({}, database.openStorage())
+  return { ...world, second: await openChat(database.openStorage()), third: await openChat(database.openStorage()) }
+}
+
+type Shown = Pick<TestClient, 'frames'>
+const presenceOf = ({ frames }: Shown) =>
   frames.flatMap(({ event }) => (event.type === 'presence.changed' ? [`${event.online ? '+' : '-'}${event.userId}`] : []))
-const shownIn = ({ frames }: TestClient) =>
+const shownIn = ({ frames }: Shown) =>
   frames.flatMap(({ event }) => {
     if (event.type === 'presence.changed') return []
     return 'message' in event ? [`${event.type} ${event.message.content}`] : [`${event.type} ${event.userId}`]
   })
 /** Without the markers that posting moves. */
-const storyOf = (client: TestClient) => shownIn(client).filter((line) => !line.startsWith('read.advanced'))
+const storyOf = (client: Shown) => shownIn(client).filter((line) => !line.startsWith('read.advanced'))
+
+function parseFrames(written: string): TestFrame[] {
+  const lines = written.split('\n').filter((line) => line !== '')
+  return lines.map((line) => JSON.parse(line) as TestFrame)
+}
 
 async function say({ chat, users }: World, content: string, by = 0): Promise<number> {
   const { event } = await chat.messages.post(users[by]!, roomId, { content })
@@ -156,6 +181,67 @@ describe('[A15] a live connection ends', () => {
     expect(storyOf(one)).toEqual(['message.posted before it', 'member.removed 2', 'message.posted behind it'])
   })
 
+  it('with 4003 when its user is removed while his replay is sent: behind the replay and his own removal', async () => {
+    const world = await open()
+    const { chat, users } = world
+    const cursor = chat.sessions.cursorIn(roomId)
+    await say(world, 'missed')
+    const { session, state, enter, story } = openSession(chat, users[1]!)
+    const { missed } = await enter(cursor)
+    await say(world, 'live')
+    await chat.members.remove(nobody, roomId, 2)
+    await say(world, 'behind it')
+    expect([state.code, story()]).toEqual([null, []])
+    session.send(missed)
+    session.release()
+    expect(story()).toEqual(['message.posted missed', 'message.posted live', 'member.removed 2'])
+    expect(state.code).toBe(4003)
+  })
+
+  it('with 4003 when its user is removed while his replay is read, and the replay is whole', async () => {
+    const world = await open()
+    const { chat, users, storage } = world
+    const cursor = chat.sessions.cursorIn(roomId)
+    await say(world, 'missed')
+    const { readMarkers } = storage.log
+    storage.log.readMarkers = async (...asked) => {
+      storage.log.readMarkers = readMarkers
+      await chat.members.remove(nobody, roomId, 2)
+      await say(world, 'behind it')
+      return readMarkers(...asked)
+    }
+    const { session, state, enter, story } = openSession(chat, users[1]!)
+    session.send((await enter(cursor)).missed)
+    session.release()
+    expect([story(), state.code]).toEqual([['message.posted missed', 'member.removed 2'], 4003])
+  })
+
+  it('at once all the same when its token is revoked while it waits for the end of its replay', async () => {
+    const { chat, users } = await open()
+    const { state, enter } = openSession(chat, users[1]!, 'aa')
+    await enter()
+    await chat.members.remove(nobody, roomId, 2)
+    await settle()
+    await chat.accounts.revokeToken('aa', Date.now() + 1e6)
+    expect([state.code, state.written]).toEqual([4001, ''])
+  })
+
+  it('not for a door with many rooms: its session loses the one, behind the removal, and keeps the others', async () => {
+    const world = await open()
+    const { chat, users } = world
+    for (const user of users) await chat.rooms.touchOpen(user, 8)
+    const { session, state, enter, story } = openSession(chat, users[1]!, null, false)
+    await enter()
+    await enter('', 8)
+    await chat.members.remove(nobody, roomId, 2)
+    await say(world, 'behind it')
+    await chat.messages.post(users[0]!, 8, { content: 'in the other' })
+    await settle()
+    session.release()
+    expect(story()).toEqual(['member.removed 2', 'message.posted in the other'])
+    expect([state.code, [...session.rooms]]).toEqual([null, [8]])
+  })
+
   it('with 4003 when the room is deleted', async () => {
     const { chat, users } = await open()
     const client = await connect(chat, users[0]!, roomId)
@@ -234,6 +320,68 @@ describe('[A15] a live connection ends', () => {
   })
 })
 
+interface Removal {
+  /** At which of the look-ups in storage that entering takes. */
+  call: number
+  hasOneRoom: boolean
+  /** He is added again before the look-up goes on. */
+  comesBack: boolean
+  /** His node hears of it before the look-up goes on, else once he is in. */
+  isHeardAtOnce: boolean
+}
+
+/** User 2 comes back as he is removed, and is sent what there is for him; null where entering takes fewer look-ups. */
+async function enterAsHeIsRemoved({ call, hasOneRoom, comesBack, isHeardAtOnce }: Removal) {
+  const database = createMemoryDatabase()
+  const { storage, atCall } = interruptible(database.openStorage())
+  const world = await open({}, storage)
+  const { chat, clock, users } = world
+  const elsewhere = await openChat(database.openStorage())
+  const cursor = chat.sessions.cursorIn(roomId)
+  await say(world, 'missed')
+  const { session, state, enter, story } = openSession(chat, users[1]!, null, hasOneRoom)
+  const removed = atCall(call, async () => {
+    await elsewhere.members.remove(nobody, roomId, 2)
+    await elsewhere.messages.post(users[0]!, roomId, { content: 'not for him' })
+    if (comesBack) await elsewhere.members.add(nobody, roomId, 2)
+    if (isHeardAtOnce) await clock.advance(1_000)
+  })
+  const entering = enter(cursor).then(
+    ({ missed }) => missed,
+    () => null,
+  )
+  if (await Promise.race([removed, entering])) return null
+  await clock.advance(200)
+  const missed = await entering
+  if (missed) session.send(missed)
+  if (missed) session.release()
+  await clock.advance(5_000)
+  await say(world, 'last')
+  const online = (await chat.sessions.listOnline(roomId)).map(({ id }) => id)
+  return { isRefused: missed === null, isIn: session.rooms.has(roomId), story: story(), code: state.code, online }
+}
+
+/** A storage whose log lets something happen before it answers one of its calls, counted from now. */
+function interruptible(storage: Storage) {
+  let left = -1
+  let happen = async () => {}
+  const log = new Proxy(storage.log, {
+    get(target, name) {
+      const method = Reflect.get(target, name) as (...values: unknown[]) => Promise<unknown>
+      return async (...values: unknown[]) => {
+        if (left-- === 0) await happen()
+        return Reflect.apply(method, target, values)
+      }
+    },
+  })
+  const atCall = (call: number, act: () => Promise<void>) =>
+    new Promise<void>((resolve) => {
+      left = call
+      happen = async () => act().then(resolve)
+    })
+  return { storage: { ...storage, log }, atCall }
+}
+
 describe('entering a room', () => {
   it('[A15] refuses who was removed after he was checked and before he was entered, and leaves no trace of him', async () => {
     const database = createMemoryDatabase()
@@ -241,11 +389,12 @@ describe('entering a room', () => {
     const { chat, clock, users } = await open({}, storage)
     const watcher = await connect(chat, users[0]!, roomId)
     await clock.advance(50)
-    const { findMember } = storage.log
-    storage.log.findMember = async (...asked) => {
-      storage.log.findMember = findMember
-      await chat.members.remove({ kind: 'nobody' }, roomId, 2)
-      return findMember(...asked)
+    const { readLog } = storage.log
+    storage.log.readLog = async (...asked) => {
+      storage.log.readLog = readLog
+      await chat.members.remove(nobody, roomId, 2)
+      await settle()
+      return readLog(...asked)
     }
     const { session, state, enter } = openSession(chat, users[1]!)
     await expect(enter()).rejects.toMatchObject({ code: 'not_a_member' })
@@ -255,6 +404,66 @@ describe('entering a room', () => {
     expect(state.written).not.toContain('after him')
     expect([session.rooms.size, presenceOf(watcher)]).toEqual([0, ['+1']])
   })
+
+  it('[A15] lets one stay who was removed and added again before his node heard of either, wherever that was done', async () => {
+    for (const adds of ['chat', 'second', 'third'] as const) {
+      const world = await openThree()
+      const { chat, clock, users, second } = world
+      const watcher = await connect(chat, users[0]!, roomId)
+      await clock.advance(50)
+      await second.members.remove(nobody, roomId, 2)
+      await second.messages.post(users[0]!, roomId, { content: 'while he was out' })
+      await world[adds].members.add(nobody, roomId, 2)
+      const coming = connect(chat, users[1]!, roomId)
+      await clock.advance(5_000)
+      const back = await coming
+      await say(world, 'live')
+      expect([adds, storyOf(back), back.closedWith]).toEqual([adds, ['message.posted live'], null])
+      expect((await chat.sessions.listOnline(roomId)).map(({ id }) => id)).toEqual([1, 2])
+      expect(presenceOf(watcher)).toEqual(['+1', '+2'])
+    }
+  })
+
+  it('[A15] of him who is back takes out his session of before, and counts the new one alone', async () => {
+    const { chat, clock, users, second } = await openThree()
+    const watcher = await connect(chat, users[0]!, roomId)
+    const before = await connect(chat, users[1]!, roomId)
+    await clock.advance(50)
+    await second.members.remove(nobody, roomId, 2)
+    await second.members.add(nobody, roomId, 2)
+    const coming = connect(chat, users[1]!, roomId)
+    await clock.advance(5_000)
+    const after = await coming
+    expect([storyOf(before), before.closedWith]).toEqual([['member.removed 2'], 4003])
+    expect([storyOf(after), after.closedWith]).toEqual([[], null])
+    after.leave()
+    await clock.advance(5_000)
+    expect(presenceOf(watcher)).toEqual(['+1', '+2', '+2', '-2'])
+  })
+
+  const flags = [false, true]
+  const removals = flags.flatMap((hasOneRoom) =>
+    flags.flatMap((comesBack) => flags.map((isHeardAtOnce) => ({ hasOneRoom, comesBack, isHeardAtOnce }))),
+  )
+  it.each(removals)(
+    '[A15] leaves him in, or out behind his own removal, at whichever look-up he is removed: %j',
+    async (removal) => {
+      const { hasOneRoom, comesBack } = removal
+      for (let call = 0; ; call++) {
+        const after = await enterAsHeIsRemoved({ call, ...removal })
+        if (after === null) return expect(call, 'twice his membership, how he joined, rows and markers').toBeGreaterThanOrEqual(5)
+        const { isRefused, isIn, story, code, online } = after
+        // Who comes back may be in, or out as one who was live; who does not may also come too late.
+        expect(comesBack ? isRefused : isIn).toBe(false)
+        expect(online).toEqual(isIn ? [2] : [])
+        expect(story).not.toContain('message.posted not for him')
+        const removedAt = story.indexOf('member.removed 2')
+        if (isIn) expect([removedAt, story.at(-1), code]).toEqual([-1, 'message.posted last', null])
+        else if (isRefused) expect(story).toEqual([])
+        else expect([removedAt, code]).toEqual([story.length - 1, hasOneRoom ? 4003 : null])
+      }
+    },
+  )
 
   it('refuses a session that has gone meanwhile, and does not keep it', async () => {
     const database = createMemoryDatabase()
@@ -272,10 +481,13 @@ describe('entering a room', () => {
   it('throws and leaves the room where storage is away', async () => {
     const storage = openMemoryStorage()
     const { chat, users } = await open({}, storage)
-    storage.log.readLog = async () => Promise.reject(new Error('away'))
-    const { session, enter } = openSession(chat, users[1]!)
-    await expect(enter(chat.sessions.cursorIn(roomId))).rejects.toThrow('away')
-    expect(session.rooms.size).toBe(0)
+    const log = { ...storage.log }
+    for (const lookUp of ['findMember', 'readMarkers', 'readLog'] as const) {
+      Object.assign(storage.log, log, { [lookUp]: async () => Promise.reject(new Error('away')) })
+      const { session, enter } = openSession(chat, users[1]!)
+      await expect(enter(chat.sessions.cursorIn(roomId))).rejects.toThrow('away')
+      expect(session.rooms.size).toBe(0)
+    }
   })
 
   it('[A7] holds what comes live until the missed was sent, so that the order is one', async () => {
@@ -423,7 +635,7 @@ describe('[A7] a client that comes back', () => {
 
   it('is served by a node that is behind its cursor, and by one that was started since', async () => {
     const database = createMemoryDatabase()
-    const deaf = { publish() {}, listen() {}, close: async () => {} }
+    const deaf = { node: 'deaf', publish() {}, tell() {}, listen() {}, close: async () => {} }
     const one = await open({ bus: deaf }, database.openStorage())
     const two = await openChat(database.openStorage(), { bus: deaf })
     const client = await connect(one.chat, one.users[1]!, roomId, '')

@@ -1,13 +1,14 @@
 /** The live sessions of this process: who is connected, which rooms each receives, and how each comes to an end. */
-import type { Directory, LogStore } from '../storage/storage.ts'
+import type { Directory, LogStore, Membership } from '../storage/storage.ts'
 import { every, type Clock } from './clock.ts'
-import { formatCursor, formatRoomCursor, parseRoomCursor, type Cursor } from './cursor.ts'
+import { formatCursor, formatRoomCursor, isCovered, parseCursor, parseRoomCursor, type Cursor } from './cursor.ts'
 import { ChatError } from './errors.ts'
 import type { ChatEvent } from './events.ts'
-import type { Hub } from './hub.ts'
+import { Followers, roomsAt } from './followers.ts'
+import type { Hub, RoomEntry, RoomExit } from './hub.ts'
 import type { Member, RoomId, User, UserId } from './model.ts'
 import type { Presence } from './presence.ts'
-import { collectMissed, type Missed } from './resume.ts'
+import { collectMissed, type Gap, type Stay } from './resume.ts'
 import { createSession, type Ending, type Session, type SessionOptions } from './session.ts'
 import type { Tail } from './tail.ts'
 import type { UserCache } from './user-cache.ts'
@@ -15,9 +16,9 @@ import type { UserCache } from './user-cache.ts'
 /** A revoked token's sessions end within 30 s (A15), whichever node revoked it. */
 const revocationCheckMs = 10_000
 
-/** How a client that entered a room goes on. Its session is held until `release`. */
-export interface Entered {
-  /** What it had been handed when it entered, as a room cursor: its own, or the present end for one that did not resume. */
+/** How a client that entered goes on. Its session is held until `release`. */
+export interface EnteredAll {
+  /** What it had been handed when it entered: its own cursor, or the present end for one that did not resume. */
   cursor: string
   /** What it missed cannot be replayed: it must load anew (A7). */
   isReload: boolean
@@ -25,6 +26,10 @@ export interface Entered {
   missed: string[]
   /** The cursor of who has received `missed` as well. */
   cursorAfter: string
+}
+
+/** The same for a door with one room, whose cursors name it. */
+export interface Entered extends EnteredAll {
   /** For a client that resumes: who was online in the room as it entered; changes since come live (F7). */
   onlineIds: UserId[]
   /** Its own coming online is about to be announced to the whole room, itself included (F4). */
@@ -34,14 +39,24 @@ export interface Entered {
 export interface Sessions {
   /** From now on what ends sessions is noticed, whichever node did it. Throws StorageUnavailable. */
   start(): Promise<void>
+  /** One that is to enter and to `connect`, in whichever order; `close` ends it also where it never came to that. */
   open(options: Omit<SessionOptions, 'heldBytesMax'>): Session
   /**
    * Puts a session into a room, held. `since` is null for a client that asks for no cursors, '' for one that wants them from now
    * on, else the last cursor it saw. Throws ChatError not_a_member where the user is not, or not any more.
    */
   enterRoom(session: Session, roomId: RoomId, since: string | null): Promise<Entered>
+  /**
+   * Puts a session into all rooms of its user, held; from then on it gets those that he enters and loses those that he leaves.
+   * `since` is '' for a client that does not resume, else the last cursor it saw, which names no room. Once for a session.
+   */
+  enterAll(session: Session, since: string): Promise<EnteredAll>
   /** The connection has closed. */
   close(session: Session): void
+  /** The hub's word before it hands out that somebody enters a room. */
+  onEntry(event: RoomEntry): void
+  /** The hub's word after it handed out that somebody is out of a room. */
+  onExit(event: RoomExit): void
   /** The hub's word that a session lost a room. */
   onRoomLost(session: Session, roomId: RoomId): void
   endByToken(tokenHash: string): void
@@ -77,6 +92,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 class LiveSessions implements Sessions {
   private readonly options: SessionsOptions
   private readonly sessions = new Set<Session>()
+  private readonly followers = new Followers()
   /** Up to where endings had been read at the last check, and at the one before it. */
   private endingsUpTo: [number | null, number | null] = [null, null]
   stop = () => {}
@@ -99,15 +115,16 @@ class LiveSessions implements Sessions {
   async enterRoom(session: Session, roomId: RoomId, since: string | null): Promise<Entered> {
     const wanted = since === null || since === '' ? null : parseRoomCursor(roomId, since)
     const isKnown = wanted !== null && (await this.options.tail.hearUpTo(wanted))
+    await this.hearHowHeJoined(session, roomId)
     // Who has gone meanwhile must not be entered: nobody would take him out again.
     if (!session.isOpen) throw new ChatError('unavailable')
     session.held ??= []
-    this.options.hub.subscribe(roomId, session)
     const upTo = this.options.tail.position()
-    const isOnlineAnnounced = this.options.presence.enter(roomId, session.user.id)
+    const isOnlineAnnounced = this.join(roomId, session)
     const isResuming = since !== null && since !== ''
     const onlineIds = isResuming ? this.options.presence.listOnline(roomId) : []
     try {
+      // Asked again now that he is subscribed: a removal before that shows here, a later one comes live.
       const member = await this.getMember(session, roomId)
       const missed = isKnown ? await this.replay(session, member, { from: wanted, upTo }) : null
       const isReload = isResuming && missed === null
@@ -121,47 +138,110 @@ class LiveSessions implements Sessions {
     }
   }
 
-  /** Asked again after subscribing: a removal before that shows here, a later one comes live. */
+  /**
+   * Storage may be ahead of the tail: of one who was removed and added again, the removal may be still to come, and would take out
+   * the session that he opens now. With the event that let him in, all that went before it in the room has been handed out.
+   */
+  private async hearHowHeJoined(session: Session, roomId: RoomId): Promise<void> {
+    const { joinedSeq } = await this.getMember(session, roomId)
+    const [row] = await this.options.log.readLog(roomId, joinedSeq + 1, 1)
+    if (row) await this.options.tail.hearEvent(row.stamp)
+  }
+
   private async getMember(session: Session, roomId: RoomId): Promise<Member> {
     const member = await this.options.log.findMember(roomId, session.user.id)
     if (!member) throw new ChatError('not_a_member')
     return member
   }
 
-  private async replay(session: Session, member: Member, span: { from: Cursor; upTo: Cursor }): Promise<string[] | null> {
-    const { roomId, joinedSeq } = member
-    const missed = await collectMissed(this.options.log, {
-      roomId,
-      ...span,
-      joinedSeq,
-      explicitReads: true,
-      limit: this.options.replayMax,
-    })
-    return missed && this.encodeMissed(session, missed)
+  async enterAll(session: Session, since: string): Promise<EnteredAll> {
+    const wanted = since === '' ? null : parseCursor(since)
+    const isKnown = wanted !== null && (await this.options.tail.hearUpTo(wanted))
+    try {
+      const upTo = await this.followAll(session)
+      const missed = isKnown ? await this.replayAll(session, { from: wanted, upTo }) : null
+      const cursorAfter = formatCursor(upTo)
+      const cursor = missed === null ? cursorAfter : formatCursor(wanted!)
+      return { cursor, isReload: since !== '' && missed === null, missed: missed ?? [], cursorAfter }
+    } catch (error) {
+      this.leaveAll(session)
+      throw error
+    }
   }
 
-  private async encodeMissed(session: Session, missed: Missed[]): Promise<string[]> {
+  /** Up to the answer everything was handed out before the session was there; from then on everything comes live, and is held. */
+  private async followAll(session: Session): Promise<Cursor> {
+    const { followers, options } = this
+    const arrival = followers.expect(session)
+    const memberships = await options.log.listMembershipsOf(session.user.id)
+    // Who has gone meanwhile must not be entered: nobody would take him out again.
+    if (!session.isOpen) throw new ChatError('unavailable')
+    const upTo = options.tail.position()
+    session.held ??= []
+    for (const roomId of roomsAt(upTo, memberships, arrival)) this.join(roomId, session)
+    followers.settle(arrival)
+    return upTo
+  }
+
+  /** Asked again now that he is subscribed: what was committed before V shows here. */
+  private async replayAll(session: Session, span: { from: Cursor; upTo: Cursor }): Promise<string[] | null> {
+    const memberships = await this.options.log.listMembershipsOf(session.user.id)
+    const stays = memberships.filter((membership) => mayHaveMissed(membership, span.from)).map(stayOf)
+    return this.encodeMissed(session, stays, { ...span, explicitReads: false })
+  }
+
+  private async replay(session: Session, member: Member, span: { from: Cursor; upTo: Cursor }): Promise<string[] | null> {
+    const { roomId, joinedSeq } = member
+    return this.encodeMissed(session, [{ roomId, joinedSeq, leftStamp: null, lastStamp: null }], { ...span, explicitReads: true })
+  }
+
+  private async encodeMissed(session: Session, stays: Stay[], gap: Omit<Gap, 'limit'>): Promise<string[] | null> {
+    const missed = await collectMissed(this.options.log, stays, { ...gap, limit: this.options.replayMax })
+    if (missed === null) return null
     const events: ChatEvent[] = await this.options.users.complete(missed.map(({ fact }) => fact))
     const texts = events.map((event, index) => session.format.encode(event, formatCursor(missed[index]!.cursor)))
     return texts.filter((text) => text !== null)
   }
 
+  /** Whether his coming online is about to be announced. */
+  private join(roomId: RoomId, session: Session): boolean {
+    this.options.hub.subscribe(roomId, session)
+    return this.options.presence.enter(roomId, session.user.id)
+  }
+
   private leaveRoom(session: Session, roomId: RoomId): void {
     if (!session.rooms.has(roomId)) return
     this.options.hub.unsubscribe(roomId, session)
-    this.options.presence.leave(roomId, session.user.id)
+    this.options.presence.leave([roomId], session.user.id)
+  }
+
+  private leaveAll(session: Session): void {
+    this.followers.remove(session)
+    const roomIds = [...session.rooms]
+    for (const roomId of roomIds) this.options.hub.unsubscribe(roomId, session)
+    this.options.presence.leave(roomIds, session.user.id)
   }
 
   close(session: Session): void {
     session.isOpen = false
     this.sessions.delete(session)
-    for (const roomId of session.rooms) this.leaveRoom(session, roomId)
+    this.leaveAll(session)
+  }
+
+  onEntry(event: RoomEntry): void {
+    for (const session of this.followers.noteEntry(event)) this.join(event.roomId, session)
+  }
+
+  onExit(event: RoomExit): void {
+    this.followers.noteExit(event)
+    // Also of one without a live session, who is online for a while yet.
+    if (event.type === 'member.removed') this.options.presence.forget(event.roomId, event.userId)
   }
 
   onRoomLost(session: Session, roomId: RoomId): void {
     this.leaveRoom(session, roomId)
     this.options.presence.forget(roomId, session.user.id)
-    if (session.hasOneRoom) session.end('removed')
+    if (session.hasOneRoom) session.endBehindHeld('removed')
   }
 
   /** Each ending counts at two checks: its token may have been let in just before the first and open its session behind it. */
@@ -208,4 +288,13 @@ class LiveSessions implements Sessions {
   endAll(ending: Ending): void {
     this.endWhere(ending, () => true)
   }
+}
+
+/** What is covered needs no further look, so a thousand chats in which nothing happened cost none. */
+function mayHaveMissed({ lastStamp, leftStamp }: Membership, from: Cursor): boolean {
+  return !isCovered(from, leftStamp ?? lastStamp)
+}
+
+function stayOf({ member: { roomId, joinedSeq }, leftStamp, lastStamp }: Membership): Stay {
+  return { roomId, joinedSeq, leftStamp, lastStamp }
 }

@@ -369,6 +369,28 @@ describe('[A7] hearUpTo', () => {
   })
 })
 
+describe('[A15] hearEvent', () => {
+  it('hears from storage up to an event, and what stood in its room before it', async () => {
+    const { tail, clock, first, second, roomId, say, texts } = await open()
+    await say(first, roomId, 'before it')
+    const { journal, firstPosition: position } = await say(second, roomId, 'it')
+    const heard = tail.hearEvent({ journal, position })
+    await clock.advance(100)
+    await heard
+    expect(texts()).toEqual(['before it', 'it'])
+  })
+
+  it('answers at once where it was handed out, also when its journal is below the floor', async () => {
+    const { tail, clock, real, first, second, setAway } = await open()
+    await real.log.closeJournal(first.journal)
+    await clock.advance(2_000)
+    expect(tail.position().floor).toBe(second.journal)
+    setAway(true)
+    await tail.hearEvent({ journal: first.journal, position: 1 })
+    await tail.hearEvent({ journal: second.journal, position: 1 })
+  })
+})
+
 describe('commits that were pruned before they were heard', () => {
   it('[A7] make it deaf for them: live clients are sent back to resume, and it goes on from the end', async () => {
     const { tail, clock, real, first, roomId, say, texts, deaf, pass } = await open()

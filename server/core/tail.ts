@@ -5,7 +5,7 @@
  */
 import type { Commit, JournalRecord, LogStore } from '../storage/storage.ts'
 import { every, type Clock } from './clock.ts'
-import { formatEntry, isCovered, type Cursor, type CursorEntry } from './cursor.ts'
+import { formatEntry, type Cursor, type CursorEntry } from './cursor.ts'
 import type { ChatEvent, Fact } from './events.ts'
 import type { Stamp } from './model.ts'
 
@@ -27,6 +27,8 @@ export interface Tail {
   position(): Cursor
   /** Hears from storage up to a cursor that is ahead. False where this database does not hold what it names. */
   hearUpTo(cursor: Cursor): Promise<boolean>
+  /** The same for an event that storage holds. */
+  hearEvent(stamp: Stamp): Promise<void>
 }
 
 export interface TailOptions {
@@ -127,9 +129,7 @@ class JournalsTail implements Tail {
 
   /** Whether what stood in its rooms before this commit has been handed out. */
   private isInOrder(commit: Commit): boolean {
-    return commit.after.every(
-      ({ journal, position }) => journal < this.floor || (this.ears.get(journal)?.position ?? 0) >= position,
-    )
+    return commit.after.every((stamp) => this.isHandedOut(stamp))
   }
 
   private healSoon(): void {
@@ -202,12 +202,16 @@ class JournalsTail implements Tail {
       const record = records.get(journal)
       if (!record || record.tag !== tag || wanted > record.lastPosition) return false
     }
-    while (this.isAhead(cursor)) {
+    for (const [journal, { position }] of cursor.entries) await this.hearEvent({ journal, position })
+    return true
+  }
+
+  async hearEvent(stamp: Stamp): Promise<void> {
+    while (!this.isHandedOut(stamp)) {
       await this.sweep()
       await this.work()
-      if (this.isAhead(cursor)) await new Promise<void>((resolve) => this.options.clock.after(healAfterMs, resolve))
+      if (!this.isHandedOut(stamp)) await new Promise<void>((resolve) => this.options.clock.after(healAfterMs, resolve))
     }
-    return true
   }
 
   private isHandedOutUpTo(cursor: Cursor): boolean {
@@ -217,11 +221,8 @@ class JournalsTail implements Tail {
     })
   }
 
-  private isAhead(cursor: Cursor): boolean {
-    for (const [journal, entry] of cursor.entries) {
-      if (!isCovered(this.position(), { journal, position: entry.position })) return true
-    }
-    return false
+  private isHandedOut({ journal, position }: Stamp): boolean {
+    return journal < this.floor || (this.ears.get(journal)?.position ?? 0) >= position
   }
 
   stop(): void {

@@ -1,5 +1,17 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isFileUrl, isStorable, isUsername, isWithin, limits, parseClientKey } from './texts.ts'
+import type { Message } from './model.ts'
+import {
+  foldText,
+  isFileUrl,
+  isStorable,
+  isUsername,
+  isWithin,
+  limits,
+  parseClientKey,
+  searchedTextOf,
+  searchSeparator,
+} from './texts.ts'
 
 const shown = (text: string) =>
   text.length > 40 ? `${JSON.stringify(text.slice(0, 20))}… (${text.length})` : JSON.stringify(text)
@@ -116,5 +128,65 @@ describe('[A8] client keys', () => {
   })
   it.each(named(['', ' ', 'a b', 'a\n', 'a\t', 'é', '가', '\x7f', 'a'.repeat(129)]))('%s is refused', (_, key) => {
     expect(() => parseClientKey(key)).toThrow('Idempotency-Key')
+  })
+})
+
+describe('[P11] what search compares', () => {
+  it.each([
+    ['한글 ABC', '한글 abc'],
+    ['한글'.normalize('NFD'), '한글'],
+    ['É', 'é'],
+    ['e\u0301', 'é'],
+    ['α\u0345\u0301', 'άι'],
+    ['ᾴ', 'άι'],
+    ['İ', 'i\u0307'],
+    ['ΟΔΟΣ', 'οδοσ'],
+    ['οδος', 'οδοσ'],
+    ['ẞ', 'ss'],
+    ['J\u030c', 'ǰ'],
+    ['\u212a', 'k'],
+    ['Ａ', 'ａ'],
+    ['%_\\', '%_\\'],
+  ])('folds %s to %s', (text, folded) => {
+    expect(foldText(text)).toBe(folded)
+  })
+
+  const anyText = fc.string({ unit: 'binary' })
+
+  it('is the same for every spelling of a text', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const folded = foldText(text)
+        const spellings = [text.normalize('NFC'), text.normalize('NFD'), text.toLowerCase(), text.toUpperCase(), folded]
+        for (const spelling of spellings) expect(foldText(spelling)).toBe(folded)
+        expect(folded).not.toContain(searchSeparator)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('finds a part of a text in it, where no letter is taken apart', () => {
+    const letters = fc.array(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1 }), { maxLength: 10 })
+    fc.assert(
+      fc.property(letters, letters, letters, (before, part, behind) => {
+        const text = [...before, ...part, ...behind].join('')
+        expect(foldText(text)).toContain(foldText(part.join('')))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  const message = { content: 'Text', fileUrl: null, attachments: [] } as unknown as Message
+  const file = (fileName: string) => ({ id: 1, fileName, url: '/uploads/x', mimeType: null, sizeBytes: 1 })
+
+  it('is the text of a message and the names of its files', () => {
+    expect(searchedTextOf(message)).toBe('text')
+    expect(searchedTextOf({ ...message, attachments: [file('B.pdf'), file('c')] })).toBe('textAb.pdfAc')
+  })
+
+  it('[A16] is the name of a file that came as an address alone', () => {
+    expect(searchedTextOf({ ...message, fileUrl: 'https://h/a/%EC%A7%80%EB%8F%84.png?x#y' })).toBe('textA지도.png')
+    expect(searchedTextOf({ ...message, fileUrl: '/uploads/%zz' })).toBe('textA%zz')
+    expect(searchedTextOf({ ...message, fileUrl: '/uploads/x', attachments: [file('y')] })).toBe('textAy')
   })
 })

@@ -1,5 +1,6 @@
 /** What texts may be (A4, A8, A17). Lengths are in code points. */
 import { ChatError } from './errors.ts'
+import type { Message } from './model.ts'
 
 export const limits = {
   message: 10_000,
@@ -56,4 +57,34 @@ export function parseClientKey(key: string | null | undefined): string | null {
   if (key === null || key === undefined) return null
   if (!/^[\x21-\x7e]{1,128}$/.test(key)) throw new ChatError('invalid_key')
   return key
+}
+
+/**
+ * What search compares (P11): equal for spellings that differ in case or in NFC and NFD. By way of upper case, so that "ß" meets
+ * "SS"; and "σ" for "ς", which toLowerCase makes of a "Σ" at the end of what it is given. So no letter depends on its neighbours,
+ * and a part of a text folds to a part of the folded text. Last NFC again, as changing case takes some letters apart.
+ */
+export function foldText(text: string): string {
+  const lower = text.normalize('NFC').toLowerCase().toUpperCase().toLowerCase()
+  return lower.replaceAll('ς', 'σ').normalize('NFC')
+}
+
+/** A capital is in no folded text, so nothing is found across it. */
+export const searchSeparator = 'A'
+
+/** Where search looks for a folded text: the folded content and file names, with `searchSeparator` between them. */
+export function searchedTextOf({ content, attachments, fileUrl }: Message): string {
+  const names = (attachments ?? []).map(({ fileName }) => fileName)
+  if (names.length === 0 && fileUrl !== null) names.push(fileNameOf(fileUrl))
+  return [content, ...names].map(foldText).join(searchSeparator)
+}
+
+/** The last part of an address's path, as it is shown (A16). */
+function fileNameOf(url: string): string {
+  const name = url.split(/[?#]/, 1)[0]!.split('/').at(-1)!
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
 }

@@ -1,7 +1,7 @@
 /** Accounts by id, as events name them: a bounded cache in front of the directory. */
 import type { Directory } from '../storage/storage.ts'
 import type { Clock } from './clock.ts'
-import type { ChatEvent, Fact, PresenceChanged } from './events.ts'
+import type { ChatEvent, Fact, MemberAdded, PresenceChanged } from './events.ts'
 import type { User, UserId } from './model.ts'
 
 /** A name changed on another node shows here after this at the latest. */
@@ -74,12 +74,17 @@ class DirectoryCache implements UserCache {
 
   /** On the way of every message: what is known goes out as it is, and is refreshed beside where it is old. */
   async complete(facts: Fact[]): Promise<ChatEvent[]> {
-    const userIds = new Set(facts.map((fact) => fact.userId))
+    const userIds = namedIn(facts)
     const known = this.findKnown(userIds)
     const fresh = this.findAll(userIds)
     if (known !== null) fresh.catch(() => {})
     const users = known ?? (await fresh)
-    return facts.map((fact) => Object.assign(fact, { user: users.get(fact.userId) ?? unknownUser(fact.userId) }))
+    const userOf = (userId: UserId) => users.get(userId) ?? unknownUser(userId)
+    const invite = createInviter(userOf)
+    return facts.map((fact) => {
+      const event = Object.assign(fact, { user: userOf(fact.userId) })
+      return fact.type === 'member.added' ? Object.assign(event, { invitation: invite(fact) }) : event
+    })
   }
 
   async completePresence(changes: PresenceChanged[]): Promise<ChatEvent[]> {
@@ -88,6 +93,28 @@ class DirectoryCache implements UserCache {
       const user = users.get(change.userId)
       return user ? [{ ...change, user }] : []
     })
+  }
+}
+
+function namedIn(facts: Fact[]): Set<UserId> {
+  const named = new Set(facts.map((fact) => fact.userId))
+  for (const fact of facts) {
+    if (fact.type !== 'member.added') continue
+    if (fact.actorId !== null) named.add(fact.actorId)
+    for (const userId of fact.together) named.add(userId)
+  }
+  return named
+}
+
+type Invitation = NonNullable<ChatEvent['invitation']>
+
+/** A thousand who were let in together are a thousand facts that name them all: these share one list. */
+function createInviter(userOf: (userId: UserId) => User): (fact: MemberAdded) => Invitation {
+  let last: { together: UserId[]; invited: User[] } = { together: [], invited: [] }
+  return ({ actorId, together }) => {
+    const isSame = together.length === last.together.length && together.every((userId, nth) => userId === last.together[nth])
+    if (!isSame) last = { together, invited: together.map(userOf) }
+    return { inviter: actorId === null ? null : userOf(actorId), invited: last.invited }
   }
 }
 
@@ -102,6 +129,7 @@ export function unknownUser(id: UserId): User {
     bio: null,
     avatarUrl: null,
     origin: 'host',
+    departmentId: null,
     isActive: false,
     createdAt: 0,
     updatedAt: 0,

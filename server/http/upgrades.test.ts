@@ -69,6 +69,7 @@ function listener() {
       },
       onClose: () => {},
     }),
+    abandon: () => {},
   }
   const until = (count: number) =>
     new Promise<string[]>((resolve) => {
@@ -189,11 +190,12 @@ test('[F1] a bad handshake is a 400, another version a 426, a plain GET a 426', 
 
 test('[A15] checks that do not end are a 503, and what they say later is not heard', async () => {
   const { open, opened } = gate()
-  let isOpened = false
+  const said: string[] = []
   const port = await start({ checkDeadlineMs: 20 }, (to) =>
     to.route('/ws/:id', async () => {
       await opened
-      return { open: () => ((isOpened = true), { onText: () => {}, onClose: () => {} }) }
+      const open = () => (said.push('opened'), { onText: () => {}, onClose: () => {} })
+      return { open, abandon: () => void said.push('abandoned') }
     }),
   )
   const answer = await exchange(port, upgradeRequest('/ws/1'))
@@ -201,7 +203,7 @@ test('[A15] checks that do not end are a 503, and what they say later is not hea
   expect(answer).toMatch(/\r\nretry-after: 1\r\n/)
   open()
   await new Promise(setImmediate)
-  expect(isOpened).toBe(false)
+  expect(said).toEqual(['abandoned'])
 })
 
 test('[A3] checks that fail are a 500 that tells nothing, and so is a failing open', async () => {
@@ -216,6 +218,7 @@ test('[A3] checks that fail are a 500 that tells nothing, and so is a failing op
       open: () => {
         throw new Error('SELECT 2')
       },
+      abandon: () => {},
     }))
   })
   const answer = await exchange(port, upgradeRequest('/ws/a?token=secret'))
@@ -231,11 +234,13 @@ test('[G7] a client that leaves while its checks run is forgotten, whether it en
   const { open, opened } = gate()
   let begun = () => {}
   const opens: string[] = []
+  const abandoned: string[] = []
   const port = await start({}, (to) =>
     to.route('/ws/:id', async ({ params }) => {
       begun()
       await opened
-      return { open: () => (opens.push(params['id'] ?? ''), { onText: () => {}, onClose: () => void opens.push('closed') }) }
+      const open = () => (opens.push(params['id'] ?? ''), { onText: () => {}, onClose: () => void opens.push('closed') })
+      return { open, abandon: () => void abandoned.push(params['id'] ?? '') }
     }),
   )
   const reset = await openRaw(port)
@@ -268,6 +273,7 @@ test('[G7] a client that leaves while its checks run is forgotten, whether it en
   await ended.closed
   await exchange(port, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   expect(opens).not.toContain('reset')
+  expect(abandoned).toContain('reset')
   expect(opens.filter((text) => text === 'closed')).toHaveLength(opens.filter((text) => text !== 'closed').length)
   expect(logged).toEqual([])
 })

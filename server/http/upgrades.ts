@@ -23,9 +23,12 @@ export interface UpgradeRequest {
   host: string
 }
 
-/** `open` is called right after 101 and before any frame; it says who listens. */
+/** One of the two is called. */
 export interface Acceptance {
+  /** Right after 101 and before any frame; it says who listens. */
   open(connection: Connection): ConnectionEvents
+  /** It comes to no 101: the socket has gone meanwhile, or the server is stopping. */
+  abandon(): void
 }
 
 /** An answer refuses, whole, before 101 (F1, G7, C2). A rejected promise is answered as an error of the path's dialect. */
@@ -91,18 +94,29 @@ export function createUpgrades(options: UpgradesOptions): Upgrades {
 
   /** Reading: the socket has no listener, so its own small buffer fills and the rest waits in the kernel. */
   async function check(found: Match, request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    const outcome = await decide(() => found.handler(requestOf(found, request, proxies)), checkDeadlineMs)
+    const outcome = await decide(async () => found.handler(requestOf(found, request, proxies)), checkDeadlineMs)
+    if ('open' in outcome && (socket.destroyed || isStopping)) outcome.abandon()
     if (socket.destroyed) return
     if ('kind' in outcome) return refuseWith(outcome, request, socket)
     if ('status' in outcome) return refuse(socket, outcome)
     if (isStopping) return refuseWith(stopping, request, socket)
+    accept(outcome, request, socket, head)
+  }
+
+  function accept(acceptance: Acceptance, request: IncomingMessage, socket: Socket, head: Buffer): void {
+    let isOpened = false
     try {
-      websockets.accept(request, socket, head, (connection) => outcome.open(connection))
+      websockets.accept(request, socket, head, (connection) => {
+        isOpened = true
+        return acceptance.open(connection)
+      })
       socket.off('error', ignoreError)
     } catch (error) {
       log.error(`${pathOf(request.url ?? '/')}: opening a connection failed`, error)
       socket.destroy()
     }
+    // A socket that is half gone gets no 101.
+    if (!isOpened) acceptance.abandon()
   }
 
   return {
@@ -122,13 +136,20 @@ async function decide(check: () => Promise<Answer | Acceptance>, deadlineMs: num
   const late = new Promise<Problem>((resolve) => {
     timer = setTimeout(() => resolve(tooLate), deadlineMs)
   })
+  const checked = check()
   try {
-    return await Promise.race([check(), late])
+    const outcome = await Promise.race([checked, late])
+    if (outcome === tooLate) checked.then(abandon, () => {})
+    return outcome
   } catch (error) {
     return problemOf(error)
   } finally {
     clearTimeout(timer)
   }
+}
+
+function abandon(outcome: Answer | Acceptance): void {
+  if ('open' in outcome) outcome.abandon()
 }
 
 function requestOf(found: Match, request: IncomingMessage, proxies: Proxies): UpgradeRequest {

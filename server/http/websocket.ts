@@ -6,25 +6,13 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
-import type { Keeper, Kept } from './keeper.ts'
+import { Pipe } from './pipe.ts'
+import type { Outlet, PipeOptions } from './pipe.ts'
 import { silentLog } from './problems.ts'
 import type { Log } from './problems.ts'
 
-/** A live client's pipe; it knows no user. */
-export interface Connection {
-  /**
-   * Hands bytes (whole frames, already built, perhaps shared with other connections: never changed) to the socket, in order. Past
-   * the byte budget the connection ends itself with 1013 and writes nothing more; an empty queue takes one write of any size.
-   */
-  write(bytes: Uint8Array): void
-  /** Bytes that the kernel has not taken yet. */
-  readonly queuedBytes: number
-  /** Resolves when what was written has left to the kernel, or the connection has closed. */
-  drained(): Promise<void>
-  /** Sends a close frame and makes sure that the socket is gone soon (2 s). Nothing is received any more. `reason`: at most 123 bytes. */
-  close(code: number, reason: string): void
-  /** Until the first of: `close` called, peer closed, socket gone. */
-  readonly isOpen: boolean
+/** A live client's pipe. Ends itself with 1013 past its budget; `close` sends a close frame with a `reason` of at most 123 bytes. */
+export interface Connection extends Outlet {
   /** We ended it: what it still holds is not wanted any more. A peer that has left has sent what it sent. */
   readonly isEnded: boolean
   /** A12: stops reading. What had been read is kept and comes after `resume`, in order; so does the end, if it comes meanwhile. */
@@ -42,12 +30,9 @@ export interface ConnectionEvents {
   onClose(): void
 }
 
-export interface WebSocketsOptions {
-  keeper: Keeper
+export interface WebSocketsOptions extends PipeOptions {
   /** Silent by default. */
   log?: Log
-  /** Bytes that may wait for a slow reader: 1 MiB by default. */
-  budgetBytes?: number
   /** A17: 64 KiB by default; a longer message ends the connection with 1009. */
   messageBytesMax?: number
   /** How long a close handshake may take: 2 s by default. */
@@ -60,8 +45,8 @@ export interface WebSockets {
 }
 
 export function createWebSockets(options: WebSocketsOptions): WebSockets {
-  const { keeper, log = silentLog, budgetBytes = 1024 * 1024, messageBytesMax = 64 * 1024, closeTimeoutMs = 2_000 } = options
-  const context: Context = { log, keeper, budgetBytes }
+  const { keeper, log = silentLog, messageBytesMax = 64 * 1024, closeTimeoutMs = 2_000 } = options
+  const context: Context = { ...options, keeper, log }
   // Newer than the types: closeTimeout, maxFragments, maxBufferedChunks. The last two bound what a message in tiny pieces can hold.
   const wsOptions = {
     noServer: true,
@@ -87,14 +72,11 @@ export function createWebSockets(options: WebSocketsOptions): WebSockets {
 }
 
 /** Shared by all connections. */
-interface Context {
+interface Context extends PipeOptions {
   log: Log
-  keeper: Keeper
-  budgetBytes: number
 }
 
 const pingFrame = Buffer.from([0x89, 0])
-const empty = Buffer.alloc(0)
 /** `ws`'s readyState OPEN. */
 const openState = 1
 const failed = { code: 1011, reason: 'internal error' }
@@ -105,12 +87,7 @@ const kConnection = Symbol('connection')
 type OwnedSocket = WebSocket & { [kConnection]: WebSocketConnection }
 
 /** A class, as there are tens of thousands: methods are shared. */
-class WebSocketConnection implements Connection, Kept {
-  isPaused = false
-  unanswered = 0
-  waitingSinceMs = 0
-  slice = -1
-  place = -1
+class WebSocketConnection extends Pipe<Context> implements Connection {
   /** What was read in the same gulp as the frame at which reading paused. */
   private held: (string | Buffer)[] | null = null
   private isGone = false
@@ -118,20 +95,17 @@ class WebSocketConnection implements Connection, Kept {
   private isDeaf = false
   private events: ConnectionEvents | null = null
   private readonly ws: OwnedSocket
-  private readonly socket: Socket
-  private readonly context: Context
 
   constructor(ws: WebSocket, socket: Socket, context: Context) {
+    super(socket, context)
     this.ws = ws as OwnedSocket
-    this.socket = socket
-    this.context = context
   }
 
   listen(events: ConnectionEvents): void {
     this.events = events
     this.ws[kConnection] = this
     this.ws.on('message', onMessage).on('ping', onPing).on('pong', onPong).on('close', onClose).on('error', onError)
-    if (this.isOpen) this.context.keeper.add(this)
+    if (this.isOpen) this.options.keeper.add(this)
   }
 
   get isOpen(): boolean {
@@ -140,27 +114,6 @@ class WebSocketConnection implements Connection, Kept {
 
   get isEnded(): boolean {
     return this.isDeaf
-  }
-
-  get queuedBytes(): number {
-    return this.socket.writableLength
-  }
-
-  write(bytes: Uint8Array): void {
-    if (!this.isOpen) return
-    const { socket } = this
-    const before = socket.writableLength
-    if (before > 0 && before + bytes.length > this.context.budgetBytes) return this.endSlow()
-    socket.write(bytes)
-    // What had emptied and waits again begins a new wait: a reader that keeps up is never taken for a slow one.
-    if (before === 0 && socket.writableLength > 0) this.context.keeper.watch(this)
-  }
-
-  /** An empty write is done when those before it are. */
-  drained(): Promise<void> {
-    const { socket } = this
-    if (!this.isOpen || socket.writableLength === 0) return Promise.resolve()
-    return new Promise((resolve) => socket.write(empty, () => resolve()))
   }
 
   close(code: number, reason: string): void {
@@ -215,7 +168,7 @@ class WebSocketConnection implements Connection, Kept {
   /** The peer's last word may come while its frames wait: they come first. */
   ended(): void {
     this.isGone = true
-    this.context.keeper.remove(this)
+    this.options.keeper.remove(this)
     if (this.held === null) this.tellClosed()
   }
 
@@ -225,7 +178,7 @@ class WebSocketConnection implements Connection, Kept {
       if (typeof message === 'string') this.events?.onText(message)
       else this.events?.onBinary?.(message)
     } catch (error) {
-      this.context.log.error('a frame could not be taken', error)
+      this.options.log.error('a frame could not be taken', error)
       this.close(failed.code, failed.reason)
     }
   }

@@ -12,6 +12,12 @@ export interface Registration {
   fullName?: string
 }
 
+/** As a registration; without an address it gets that of a made-up account (A18). */
+export interface NewAccount extends Omit<Registration, 'email'> {
+  email: string | null
+  departmentId?: number | null
+}
+
 /** What an account token says of its bearer (A9). */
 export interface Claims {
   username?: unknown
@@ -40,8 +46,13 @@ export class AccountActions {
   }
 
   /** Throws ChatError registration_closed, invalid_field, username_taken, email_taken, too_many. */
-  async register({ username, email, password, fullName = username }: Registration): Promise<User> {
+  async register(registration: Registration): Promise<User> {
     if (!this.core.settings.isRegistrationOpen) throw new ChatError('registration_closed')
+    return this.open(registration)
+  }
+
+  /** Makes an account that its password opens, whoever asked for it. Throws ChatError invalid_field, username_taken, email_taken, too_many. */
+  async open({ username, email, password, fullName = username, departmentId = null }: NewAccount): Promise<User> {
     const name = username.normalize('NFC')
     checkRegistration(name, email, password)
     if (await this.directory.findUserByName(name)) throw new ChatError('username_taken')
@@ -49,14 +60,16 @@ export class AccountActions {
     const made = await this.directory.createUser({
       id: null,
       username: name,
-      email,
+      email: email ?? this.placeholderEmail(name),
       fullName,
       passwordHash,
       origin: 'registered',
+      departmentId,
     })
     if ('taken' in made) throw new ChatError(made.taken === 'email' ? 'email_taken' : 'username_taken')
-    this.core.users.note(made.user)
-    return made.user
+    const user = email === null ? await this.namedByItsId(made.user) : made.user
+    this.core.users.note(user)
+    return user
   }
 
   /** Throws ChatError wrong_password, too_many. */
@@ -118,6 +131,19 @@ export class AccountActions {
     return this.makeUp(userId)
   }
 
+  /**
+   * Those of these accounts that are active, each once, in the order given. Unknown ones are made up in development (M2), else they
+   * are left out like the deactivated (P9).
+   */
+  async keepActive(userIds: UserId[]): Promise<User[]> {
+    const wanted = [...new Set(userIds)]
+    const known = await this.core.users.findAll(wanted)
+    if (this.core.settings.isDevelopment) {
+      for (const id of wanted) if (!known.has(id)) known.set(id, await this.makeUp(id))
+    }
+    return wanted.flatMap((id) => known.get(id) ?? []).filter((user) => user.isActive)
+  }
+
   private async makeUp(id: UserId): Promise<User> {
     for (let attempt = 1; attempt <= 100; attempt++) {
       const name = attempt === 1 ? `user${id}` : `user${id}-${attempt}`
@@ -144,9 +170,16 @@ export class AccountActions {
       checkPassword(password)
       patch.passwordHash = await this.core.passwords.hash(password)
     }
-    const updated = await this.directory.updateUser(user.id, patch)
-    if (!updated || !('user' in updated)) throw new ChatError('user_not_found')
+    return this.change(user.id, patch)
+  }
+
+  /** As it is given, unchecked; absent fields stay. Deactivation ends what the account opened (A15). Throws ChatError user_not_found, email_taken. */
+  async change(userId: UserId, patch: UserPatch): Promise<User> {
+    const updated = await this.directory.updateUser(userId, patch)
+    if (!updated) throw new ChatError('user_not_found')
+    if ('taken' in updated) throw new ChatError('email_taken')
     this.core.users.note(updated.user)
+    if (patch.isActive === false) this.core.sessions.endByUser(userId)
     return updated.user
   }
 
@@ -171,10 +204,7 @@ export class AccountActions {
 
   /** A deactivated account opens nothing, and what it opened ends (A15). */
   async deactivate(userId: UserId): Promise<void> {
-    const updated = await this.directory.updateUser(userId, { isActive: false })
-    if (!updated || !('user' in updated)) throw new ChatError('user_not_found')
-    this.core.users.note(updated.user)
-    this.core.sessions.endByUser(userId)
+    await this.change(userId, { isActive: false })
   }
 }
 
@@ -197,9 +227,9 @@ function usernameFrom(email: string, attempt: number): string {
   return attempt === 1 ? base : `${base}-${attempt}`
 }
 
-function checkRegistration(username: string, email: string, password: string): void {
+function checkRegistration(username: string, email: string | null, password: string): void {
   if (!isUsername(username)) throw new ChatError('invalid_field', { field: 'username' })
-  if (!isEmail(email)) throw new ChatError('invalid_field', { field: 'email' })
+  if (email !== null && !isEmail(email)) throw new ChatError('invalid_field', { field: 'email' })
   checkPassword(password)
 }
 
@@ -215,7 +245,7 @@ function checkProfile({ fullName, bio, avatarUrl }: Profile): void {
   if (!isFine(avatarUrl, limits.address)) throw new ChatError('invalid_field', { field: 'avatar_url' })
 }
 
-function isName(name: string): boolean {
+export function isName(name: string): boolean {
   return !isBlank(name) && isStorable(name) && isWithin(name, limits.name)
 }
 

@@ -172,3 +172,118 @@ describe('[A11] a channel', () => {
     await expect(spaces.leave(user(1), space.id)).rejects.toMatchObject({ code: 'owner_stays' })
   })
 })
+
+describe('an invitation', () => {
+  async function openChatOfTwo(isDevelopment = true) {
+    const opened = await open(isDevelopment)
+    const { roomId } = await opened.rooms.openDirect(opened.user(1), 2)
+    const [room] = [(await opened.storage.log.findRoom(roomId))!]
+    const invite = (by: number, ...userIds: number[]) => opened.members.invite(as(opened.user(by)), roomId, userIds)
+    return { ...opened, roomId, room, invite }
+  }
+
+  it('[P9] adds who is not in yet, each once and together, and tells how many; nobody new is 0 and no event', async () => {
+    const { invite, user, room, roomId, membersOf } = await openChatOfTwo()
+    const listener = await connect(chat!, user(2), roomId)
+    expect(await invite(1, 3, 2, 4, 3)).toBe(2)
+    expect([await invite(1, 3, 4), await invite(1, 2), await invite(1)]).toEqual([0, 0, 0])
+    await settle()
+    const added = listener.frames.flatMap(({ event }) => (event.type === 'member.added' ? [event] : []))
+    expect(added.map(({ userId, actorId, together }) => [userId, actorId, together])).toEqual([
+      [3, 1, [3, 4]],
+      [4, 1, [3, 4]],
+    ])
+    expect(await membersOf(room)).toEqual(['1', '2', '3', '4'])
+  })
+
+  it('[P9] leaves out who is deactivated and, outside development, who does not exist', async () => {
+    const { invite, accounts, room, membersOf } = await openChatOfTwo(false)
+    await accounts.deactivate(4)
+    expect(await invite(2, 4, 77)).toBe(0)
+    expect(await invite(2, 4, 77, 3)).toBe(1)
+    expect(await membersOf(room)).toEqual(['1', '2', '3'])
+  })
+
+  it('[M2] in development makes up whom it names', async () => {
+    const { invite, room, membersOf } = await openChatOfTwo()
+    expect(await invite(2, 77)).toBe(1)
+    expect(await membersOf(room)).toEqual(['1', '2', '77'])
+  })
+
+  it('[P9] lets in with the earlier messages unread, and who comes back with his marker', async () => {
+    const { invite, messages, members, user, roomId, queries } = await openChatOfTwo()
+    const unreadOf = async (id: number) => (await queries.listChats(user(id)))[0]?.unreadCount
+    for (const content of ['a', 'b']) await messages.post(user(1), roomId, { content })
+    await invite(1, 3)
+    expect(await unreadOf(3)).toBe(2)
+    await messages.post(user(3), roomId, { content: 'c' })
+    await members.leave(user(3), roomId)
+    await messages.post(user(1), roomId, { content: 'd' })
+    await invite(1, 3)
+    expect(await unreadOf(3)).toBe(1)
+  })
+
+  it("[A13] takes what the room's rule says: members of a pair, peers and admins' groups, a server's owner, a service key", async () => {
+    const { invite, members, group, user, roomId } = await openChatOfTwo()
+    await expect(invite(5, 5)).rejects.toMatchObject({ code: 'not_a_member' })
+    expect([await invite(2, 3), await invite(3, 4)]).toEqual([1, 1])
+    expect(await members.invite(as(user(3)), group.id, [4])).toBe(1)
+    expect(await members.invite({ kind: 'service', user: user(5) }, roomId, [5])).toBe(1)
+    await chat!.close()
+    const yard = await openYard()
+    await expect(yard.members.invite(as(yard.user(2)), yard.channel.id, [3])).rejects.toMatchObject({ code: 'forbidden' })
+  })
+
+  it('[A11] into a channel is joining its server, for each who has not', async () => {
+    const { members, channel, space, user, queries, membersOf } = await openYard()
+    expect(await members.invite(as(user(1)), channel.id, [2, 3, 4])).toBe(2)
+    expect(await members.invite(service, channel.id, [2, 3, 5])).toBe(1)
+    expect(await membersOf(channel)).toEqual(['1*', '2', '3', '4', '5'])
+    expect((await queries.listSpacesOf(4)).map(({ id }) => id)).toEqual([space.id])
+  })
+
+  it('[M4] to a room that there is not is answered like one to a room of others, but for a service key', async () => {
+    const { members, user } = await open()
+    await expect(members.invite(as(user(5)), 99, [1])).rejects.toMatchObject({ code: 'not_a_member' })
+    await expect(members.invite(service, 99, [1])).rejects.toMatchObject({ code: 'room_not_found' })
+  })
+
+  it('of one who is removed meanwhile lets nobody in', async () => {
+    const { invite, members, accounts, room, roomId, membersOf } = await openChatOfTwo()
+    const { keepActive } = accounts
+    accounts.keepActive = async (userIds) => {
+      await members.remove(service, roomId, 1)
+      return keepActive.call(accounts, userIds)
+    }
+    await expect(invite(1, 3)).rejects.toMatchObject({ code: 'not_a_member' })
+    expect(await membersOf(room)).toEqual(['2'])
+  })
+})
+
+describe('leaving', () => {
+  it('[P9] takes one out of the room, and succeeds for who is not in it and where there is none', async () => {
+    const { members, group, user, membersOf } = await open()
+    const listener = await connect(chat!, user(3), group.id)
+    for (let i = 0; i < 2; i++) await members.leave(user(2), group.id)
+    await members.leave(user(5), group.id)
+    await members.leave(user(5), 99)
+    await settle()
+    expect(await membersOf(group)).toEqual(['1*', '3'])
+    expect(listener.frames.map(({ event }) => event.type).filter((type) => type !== 'presence.changed')).toEqual([
+      'member.removed',
+    ])
+  })
+
+  it('[A11] a channel is leaving its server, which its owner cannot', async () => {
+    const { members, channel, user, queries, membersOf } = await openYard()
+    await members.leave(user(2), channel.id)
+    expect([await membersOf(channel), await queries.listSpacesOf(2)]).toEqual([['1*'], []])
+    await expect(members.leave(user(1), channel.id)).rejects.toMatchObject({ code: 'owner_stays' })
+  })
+
+  it('twice at once succeeds twice', async () => {
+    const { members, group, user, membersOf } = await open()
+    await Promise.all([members.leave(user(2), group.id), members.leave(user(2), group.id)])
+    expect(await membersOf(group)).toEqual(['1*', '3'])
+  })
+})

@@ -4,6 +4,7 @@ import { settle } from '../../../test/manual-clock.ts'
 import { withFaults } from '../../storage/faulty.ts'
 import { openMemoryStorage } from '../../storage/memory/memory.ts'
 import type { Chat } from '../chat.ts'
+import type { DraftAttachment } from './messages.ts'
 
 const roomId = 7
 const newest = { offset: 0, limit: 100 }
@@ -203,5 +204,89 @@ describe('[A14] edits and deletions', () => {
     ] as const) {
       await expect(messages.edit(lea, roomId, event.message.id, content)).rejects.toMatchObject({ code })
     }
+  })
+})
+
+describe('files', () => {
+  const fileOf = (fileName: string, sha256 = fileName): DraftAttachment => ({
+    fileName,
+    url: `/uploads/${Math.random().toString(36).slice(2)}`,
+    mimeType: 'image/png',
+    sizeBytes: 3,
+    sha256,
+  })
+
+  const stored = ({ fileName, url, mimeType, sizeBytes }: DraftAttachment, id: number) => ({
+    id,
+    fileName,
+    url,
+    mimeType,
+    sizeBytes,
+  })
+
+  it('[P10] come with a message in their order, with or without a text, and the live frame shows them too', async () => {
+    const { messages, lea, posts, contents, queries } = await open()
+    const attachments = [fileOf('나.png'), fileOf('가.png'), fileOf('나.png')]
+    const { message } = (await messages.post(lea, roomId, { content: '', attachments })).event
+    await messages.post(lea, roomId, { content: 'see', attachments: [fileOf('b')] })
+    await settle()
+    expect(message.content).toBe('')
+    expect(message.attachments).toEqual(attachments.map((file, index) => stored(file, message.attachments[index]!.id)))
+    expect([posts(), await contents()]).toEqual([
+      ['', 'see'],
+      ['see', ''],
+    ])
+    const shown = await queries.getMessage({ kind: 'user', user: lea }, roomId, message.id)
+    expect(shown.message).toEqual(message)
+  })
+
+  it('[P10] a retry is the same with the same text, names and bytes, whatever their stored names, and else a conflict', async () => {
+    const { messages, lea, contents } = await open()
+    const send = (content: string, ...attachments: DraftAttachment[]) =>
+      messages.post(lea, roomId, { content, attachments, clientKey: 'k' })
+    const first = await send('a', fileOf('x'), fileOf('y'))
+    const again = await send('a', fileOf('x'), fileOf('y'))
+    expect([again.isRepeated, again.event.message]).toEqual([true, first.event.message])
+    for (const other of [
+      send('b', fileOf('x'), fileOf('y')),
+      send('a', fileOf('x')),
+      send('a', fileOf('y'), fileOf('x')),
+      send('a', fileOf('x'), fileOf('y', 'other bytes')),
+      send('a', fileOf('x'), fileOf('z', 'y')),
+      send('a'),
+    ]) {
+      await expect(other).rejects.toMatchObject({ code: 'key_conflict' })
+    }
+    expect(await contents()).toEqual(['a'])
+  })
+
+  it('are not what they should be: nothing is stored', async () => {
+    const { messages, lea, contents } = await open()
+    const bad: Partial<DraftAttachment>[] = [
+      { fileName: '' },
+      { fileName: '\0' },
+      { fileName: '\ud800' },
+      { fileName: 'a'.repeat(256) },
+      { url: '/etc/passwd' },
+      { mimeType: 'a'.repeat(101) },
+      { sizeBytes: -1 },
+      { sizeBytes: 0.5 },
+    ]
+    for (const part of bad) {
+      const attachments = [fileOf('fine'), { ...fileOf('bad'), ...part }]
+      const attempt = messages.post(lea, roomId, { content: 'a', attachments })
+      await expect(attempt, JSON.stringify(part)).rejects.toMatchObject({ code: 'invalid_field', field: 'attachments' })
+    }
+    await expect(messages.post(lea, roomId, { content: ' ', attachments: [] })).rejects.toMatchObject({ code: 'text_empty' })
+    expect(await contents()).toEqual([])
+  })
+
+  it('[A14] are gone with their message', async () => {
+    const { messages, lea, storage } = await open()
+    const { message } = (await messages.post(lea, roomId, { content: '', attachments: [fileOf('a')] })).event
+    const { url } = message.attachments[0]!
+    expect(await storage.log.findAttachment(url)).toMatchObject({ roomId })
+    expect((await messages.remove(lea, roomId, message.id)).attachments).toEqual([])
+    expect(await storage.log.findAttachment(url)).toBeNull()
   })
 })

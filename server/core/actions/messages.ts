@@ -1,5 +1,5 @@
 /** Posting, editing and deleting messages. */
-import type { Entry, Outcome } from '../../storage/storage.ts'
+import type { NewAttachment, Outcome, PostEntry } from '../../storage/storage.ts'
 import type { Core } from '../core.ts'
 import { ChatError } from '../errors.ts'
 import type { ChatEvent, MessageDeleted, MessageEdited, MessagePosted } from '../events.ts'
@@ -8,11 +8,22 @@ import type { Message, MessageId, RoomId, User } from '../model.ts'
 import { isBlank, isFileUrl, isStorable, isWithin, limits, parseClientKey } from '../texts.ts'
 import { factsOf, refusalError } from './refusals.ts'
 
+/** In code points: what file systems hold. */
+const fileNameMax = 255
+
+/** A stored file that comes with a message; `sha256` of its bytes tells a retry from another request (P10). */
+export type DraftAttachment = NewAttachment & { sha256: string }
+
 export interface Draft {
+  /** May be blank where there is a file, or `mayBeEmpty`. */
   content: string
+  /** Of a door that stores a message without a text (P6). */
+  mayBeEmpty?: boolean
   /** `text` where nothing else is said. */
   kind?: string
   fileUrl?: string | null
+  /** In the order in which they are shown. */
+  attachments?: DraftAttachment[]
   /** Makes a retry harmless (A8). */
   clientKey?: string | null
   /** One socket's frames: behind one that could not be stored, none is (A15). */
@@ -46,15 +57,22 @@ export class MessageActions {
     return { event: Object.assign(outcome.facts[0] as MessagePosted, { user: author }), isRepeated: false }
   }
 
-  private entryOf(author: User, roomId: RoomId, draft: Draft): Entry {
+  private entryOf(author: User, roomId: RoomId, draft: Draft): PostEntry {
+    checkDraft(draft)
     const { content, kind = 'text', fileUrl = null } = draft
-    checkText(content)
-    if (isBlank(content) && fileUrl === null) throw new ChatError('text_empty')
-    if (!isStorable(kind) || kind === '' || !isWithin(kind, limits.name)) throw new ChatError('invalid_field', { field: 'kind' })
-    if (fileUrl !== null && !isFileUrl(fileUrl)) throw new ChatError('invalid_field', { field: 'fileUrl' })
     const clientKey = parseClientKey(draft.clientKey)
-    const bodyHash = clientKey === null ? null : this.core.hash(JSON.stringify([content, kind, fileUrl]))
-    return { kind: 'post', roomId, authorId: author.id, isGuest: false, messageKind: kind, content, fileUrl, clientKey, bodyHash }
+    return {
+      kind: 'post',
+      roomId,
+      authorId: author.id,
+      isGuest: false,
+      messageKind: kind,
+      content,
+      fileUrl,
+      attachments: (draft.attachments ?? []).map(storedOf),
+      clientKey,
+      bodyHash: clientKey === null ? null : this.core.hash(JSON.stringify(bodyOf(draft))),
+    }
   }
 
   /** The first answer to a key, with the message as it is now. */
@@ -75,6 +93,30 @@ export class MessageActions {
   async remove(author: User, roomId: RoomId, messageId: MessageId): Promise<Message> {
     return changed(await this.core.journal.submit({ kind: 'delete', roomId, actorId: author.id, messageId }))
   }
+}
+
+/** Throws ChatError text_empty, text_too_long, invalid_field. */
+function checkDraft({ content, mayBeEmpty = false, kind = 'text', fileUrl = null, attachments = [] }: Draft): void {
+  checkText(content)
+  if (isBlank(content) && fileUrl === null && attachments.length === 0 && !mayBeEmpty) throw new ChatError('text_empty')
+  if (!isStorable(kind) || kind === '' || !isWithin(kind, limits.name)) throw new ChatError('invalid_field', { field: 'kind' })
+  if (fileUrl !== null && !isFileUrl(fileUrl)) throw new ChatError('invalid_field', { field: 'fileUrl' })
+  if (!attachments.every(isAttachment)) throw new ChatError('invalid_field', { field: 'attachments' })
+}
+
+function isAttachment({ fileName, url, mimeType, sizeBytes }: NewAttachment): boolean {
+  const isName = fileName !== '' && isStorable(fileName) && isWithin(fileName, fileNameMax)
+  const isType = mimeType === null || (isStorable(mimeType) && isWithin(mimeType, limits.name))
+  return isName && isType && isFileUrl(url) && Number.isSafeInteger(sizeBytes) && sizeBytes >= 0
+}
+
+function storedOf({ fileName, url, mimeType, sizeBytes }: DraftAttachment): NewAttachment {
+  return { fileName, url, mimeType, sizeBytes }
+}
+
+/** What a client key stands for: a retry uploads its files again, so their stored names are not in it (P10). */
+function bodyOf({ content, kind = 'text', fileUrl = null, attachments = [] }: Draft): unknown[] {
+  return [content, kind, fileUrl, ...attachments.map(({ fileName, sha256 }) => [fileName, sha256])]
 }
 
 function checkText(content: string): void {

@@ -13,3 +13,7 @@ export function factsOf(outcome: Outcome): Fact[] {
   if (outcome.status === 'refused') throw refusalError(outcome.reason)
   return outcome.status === 'done' ? outcome.facts : []
 }
+
+export function isRefusedAs(outcome: Outcome, ...reasons: Refusal[]): boolean {
+  return outcome.status === 'refused' && reasons.includes(outcome.reason)
+}

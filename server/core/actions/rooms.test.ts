@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { openTestChat } from '../../../test/chat.ts'
 import { openMemoryStorage } from '../../storage/memory/memory.ts'
+import type { NewUser } from '../../storage/storage.ts'
 import type { Chat } from '../chat.ts'
 import type { Principal, User } from '../model.ts'
 
@@ -18,14 +19,16 @@ const bad = [
   { ...texts, description: '\ud800' },
 ]
 
-async function open() {
+function accountOf(id: number): NewUser {
+  const name = `user${id}`
+  return { id, username: name, email: `${name}@example.com`, fullName: name, passwordHash: null, origin: 'host' }
+}
+
+async function open(isDevelopment = true) {
   const storage = openMemoryStorage()
-  const opened = (chat = await openTestChat(storage))
-  const users = [
-    await opened.accounts.getOrMake(1),
-    await opened.accounts.getOrMake(2),
-    await opened.accounts.getOrMake(3),
-  ] as const
+  for (const id of [1, 2, 3]) await storage.directory.createUser(accountOf(id))
+  const opened = (chat = await openTestChat(storage, { isDevelopment }))
+  const users = [await opened.accounts.get(1), await opened.accounts.get(2), await opened.accounts.get(3)] as const
   const space = await opened.spaces.create(users[0], { name: 'yard', description: null, iconUrl: null })
   await opened.spaces.join(users[1], space.id)
   return { ...opened, storage, users, space }
@@ -93,6 +96,114 @@ describe('rooms', () => {
     const { rooms, users } = await open()
     const group = await rooms.createGroup(texts, [1], 1)
     expect((await rooms.update(as(users[0]), group.id, { name: null, description: null })).head).toBe(group.head)
+  })
+})
+
+describe('direct rooms', () => {
+  it('[P9] are one for two people, whoever of them starts, also ten at once', async () => {
+    const { rooms, users, storage } = await open()
+    const started = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => (i % 2 ? rooms.openDirect(users[0], 2) : rooms.openDirect(users[1], 1))),
+    )
+    const [first] = started
+    expect(new Set(started.map(({ roomId }) => roomId)).size).toBe(1)
+    expect(started.filter(({ isNew }) => isNew)).toHaveLength(1)
+    expect(await rooms.openDirect(users[0], 2)).toEqual({ roomId: first!.roomId, isNew: false })
+    expect(await storage.log.findRoom(first!.roomId)).toMatchObject({ kind: 'direct', rule: 'pair', name: '' })
+    expect((await rooms.openDirect(users[0], 3)).roomId).not.toBe(first!.roomId)
+  })
+
+  it('[P9] are not used again once one left or a third came', async () => {
+    const { rooms, members, users, storage } = await open()
+    const left = await rooms.openDirect(users[0], 2)
+    await members.leave(users[1], left.roomId)
+    const widened = await rooms.openDirect(users[0], 2)
+    expect(widened).toMatchObject({ isNew: true })
+    expect(await members.invite(as(users[0]), widened.roomId, [3])).toBe(1)
+    expect(await storage.log.findRoom(widened.roomId)).toMatchObject({ kind: 'group', rule: 'peers' })
+    const third = await rooms.openDirect(users[1], 1)
+    expect([left.roomId, widened.roomId]).not.toContain(third.roomId)
+  })
+
+  it('[P9] need another person, who is there: made up in development, not found outside it or deactivated', async () => {
+    const { rooms, accounts, users } = await open()
+    await expect(rooms.openDirect(users[0], 1)).rejects.toMatchObject({ code: 'invalid_field' })
+    expect(await rooms.openDirect(users[0], 42)).toMatchObject({ isNew: true })
+    await accounts.deactivate(2)
+    await expect(rooms.openDirect(users[0], 2)).rejects.toMatchObject({ code: 'user_not_found' })
+    await chat!.close()
+    const production = await open(false)
+    await expect(production.rooms.openDirect(users[0], 42)).rejects.toMatchObject({ code: 'user_not_found' })
+  })
+
+  it('is made anew where the one that there was is left between looking and making', async () => {
+    const { rooms, members, users, storage } = await open()
+    const { roomId } = await rooms.openDirect(users[0], 2)
+    const { findDirect } = storage.log
+    let looks = 0
+    storage.log.findDirect = async (userIds) => {
+      looks += 1
+      if (looks === 1) return null
+      await members.leave(users[1], roomId)
+      return findDirect(userIds)
+    }
+    expect(await rooms.openDirect(users[0], 2)).toMatchObject({ isNew: true })
+  })
+})
+
+describe('groups of peers', () => {
+  const nameless = { title: null, memberIds: [2] }
+
+  it('[P9] begin with who makes them, then the others, each once; two people are enough', async () => {
+    const { rooms, users, storage } = await open()
+    const room = await rooms.createPeers(users[1], { title: '점심', memberIds: [3, 2, 1, 3] })
+    expect(room).toMatchObject({ kind: 'group', rule: 'peers', name: '점심' })
+    const members = await storage.log.listMembers(room.id)
+    expect(members.map(({ userId, role }) => [userId, role])).toEqual([
+      [2, 'member'],
+      [3, 'member'],
+      [1, 'member'],
+    ])
+    const pair = await rooms.createPeers(users[0], nameless)
+    expect(pair).toMatchObject({ kind: 'group', name: '' })
+    expect((await rooms.createPeers(users[0], { ...nameless, title: ' ' })).name).toBe('')
+    expect((await rooms.openDirect(users[0], 2)).roomId).not.toBe(pair.id)
+  })
+
+  it('[P9] leave out who is deactivated and, outside development, who does not exist, and are refused where nobody is left', async () => {
+    const { rooms, accounts, users, storage } = await open(false)
+    const { id } = await rooms.createPeers(users[0], { title: null, memberIds: [77, 2] })
+    expect((await storage.log.listMembers(id)).map(({ userId }) => userId)).toEqual([1, 2])
+    await accounts.deactivate(2)
+    for (const memberIds of [[], [1], [2, 1], [77]]) {
+      const attempt = rooms.createPeers(users[0], { title: null, memberIds })
+      await expect(attempt).rejects.toMatchObject({ code: 'invalid_field' })
+    }
+    expect((await storage.log.listRoomsOf(1)).map((room) => room.id)).toEqual([id])
+  })
+
+  it('[M2] in development make up whom they name', async () => {
+    const { rooms, users, storage } = await open()
+    const { id } = await rooms.createPeers(users[0], { title: null, memberIds: [42, 43] })
+    expect((await storage.log.listMembers(id)).map(({ userId }) => userId)).toEqual([1, 42, 43])
+  })
+
+  it('[A17] hold their title to the limits', async () => {
+    const { rooms, users } = await open()
+    for (const title of ['a'.repeat(101), '\0', '\ud800']) {
+      await expect(rooms.createPeers(users[0], { ...nameless, title })).rejects.toMatchObject({ code: 'invalid_field' })
+    }
+  })
+
+  it('[M2] are made up on first touch, once though many touch at once, and joined by no later one', async () => {
+    const { rooms, users, storage } = await open()
+    await Promise.all(Array.from({ length: 5 }, () => rooms.touchPeers(users[0], 123)))
+    await rooms.touchPeers(users[1], 123)
+    expect(await storage.log.findRoom(123)).toMatchObject({ id: 123, kind: 'group', rule: 'peers' })
+    expect((await storage.log.listMembers(123)).map(({ userId }) => userId)).toEqual([1])
+    await rooms.remove(service, 123)
+    await rooms.touchPeers(users[0], 123)
+    expect(await storage.log.findRoom(123)).toBeNull()
   })
 })
 

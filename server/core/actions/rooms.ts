@@ -1,26 +1,30 @@
 /** Making, changing and deleting rooms. */
-import type { Directory, LogStore, RoomCreateEntry } from '../../storage/storage.ts'
+import type { LogStore, Outcome, RoomCreateEntry } from '../../storage/storage.ts'
 import { getRoom, getSpace, type Core } from '../core.ts'
 import { ChatError } from '../errors.ts'
 import type { Member, Principal, Room, RoomId, SpaceId, User, UserId } from '../model.ts'
 import { mayChange, type RoomChange } from '../permissions.ts'
-import { isStorable, isWithin, limits } from '../texts.ts'
-import { factsOf } from './refusals.ts'
+import { isBlank, isStorable, isWithin, limits } from '../texts.ts'
+import type { AccountActions } from './accounts.ts'
+import { factsOf, isRefusedAs } from './refusals.ts'
 
 export interface RoomTexts {
   name: string
   description: string | null
 }
 
+/** How often a direct room is looked for and made, where somebody leaves it in between. */
+const directAttempts = 5
+
 export class RoomActions {
   private readonly core: Core
+  private readonly accounts: AccountActions
   private readonly log: LogStore
-  private readonly directory: Directory
 
-  constructor(core: Core) {
+  constructor(core: Core, accounts: AccountActions) {
     this.core = core
+    this.accounts = accounts
     this.log = core.storage.log
-    this.directory = core.storage.directory
   }
 
   /** A channel of a space, by its owner. Throws ChatError space_not_found, forbidden, invalid_field. */
@@ -37,6 +41,53 @@ export class RoomActions {
     checkRoomTexts(texts)
     const members = [...new Set(memberIds)].map((userId, index) => ({ userId, role: index === 0 ? 'admin' : 'member' }) as const)
     return this.create({ id: null, roomKind: 'group', rule: 'admins', ...texts, spaceId: null, members, actorId })
+  }
+
+  /**
+   * The one direct room of two people, made where there is none; many calls at once make one (P9). Throws ChatError invalid_field
+   * (with himself), user_not_found.
+   */
+  async openDirect(me: User, targetId: UserId): Promise<{ roomId: RoomId; isNew: boolean }> {
+    if (targetId === me.id) throw new ChatError('invalid_field', { field: 'targetId' })
+    const target = await this.accounts.getOrMake(targetId)
+    for (let attempt = 1; attempt <= directAttempts; attempt++) {
+      const known = await this.log.findDirect([me.id, target.id])
+      if (known !== null) return { roomId: known, isNew: false }
+      const outcome = await this.submitOfEquals({ id: null, roomKind: 'direct', rule: 'pair', name: '' }, [me.id, target.id])
+      if (!isRefusedAs(outcome, 'room_exists')) return { roomId: factsOf(outcome)[0]!.roomId, isNew: true }
+    }
+    throw new ChatError('unavailable')
+  }
+
+  /**
+   * A group by the rule `peers`: its maker first, then the others, without doubles and whom `keepActive` leaves out; a blank title
+   * is none (P9). Throws ChatError invalid_field (too few, or the title).
+   */
+  async createPeers(me: User, { title, memberIds }: { title: string | null; memberIds: UserId[] }): Promise<Room> {
+    const name = title === null || isBlank(title) ? '' : title
+    if (name !== '') checkRoomTexts({ name, description: null })
+    const others = await this.accounts.keepActive(memberIds.filter((userId) => userId !== me.id))
+    if (others.length === 0) throw new ChatError('invalid_field', { field: 'memberIds' })
+    const members = [me.id, ...others.map(({ id }) => id)]
+    const outcome = await this.submitOfEquals({ id: null, roomKind: 'group', rule: 'peers', name }, members)
+    return getRoom(this.core, factsOf(outcome)[0]!.roomId)
+  }
+
+  /** Development: an unknown room is made as a group of peers with this user in it; nobody joins one that there is or was (M2). */
+  async touchPeers(user: User, roomId: RoomId): Promise<void> {
+    if (await this.log.findRoom(roomId)) return
+    const outcome = await this.submitOfEquals({ id: roomId, roomKind: 'group', rule: 'peers', name: '' }, [user.id])
+    if (!isRefusedAs(outcome, 'room_exists')) factsOf(outcome)
+  }
+
+  /** A room of its own among equals; the first of them makes it. */
+  private submitOfEquals(
+    about: Pick<RoomCreateEntry, 'id' | 'roomKind' | 'rule' | 'name'>,
+    memberIds: UserId[],
+  ): Promise<Outcome> {
+    const members = memberIds.map((userId) => ({ userId, role: 'member' }) as const)
+    const actorId = memberIds[0]!
+    return this.core.journal.submit({ kind: 'room.create', ...about, description: null, spaceId: null, members, actorId })
   }
 
   /**
@@ -58,22 +109,14 @@ export class RoomActions {
 
   private async enterOpen(user: User, roomId: RoomId): Promise<void> {
     if (await this.log.findMember(roomId, user.id)) return
-    const entry = {
-      kind: 'member.add',
-      roomId,
-      userId: user.id,
-      role: 'member',
-      read: 'all',
-      actorId: user.id,
-      ifMember: null,
-    } as const
-    const outcome = await this.core.journal.submit(entry)
-    if (outcome.status !== 'refused' || outcome.reason !== 'already_a_member') factsOf(outcome)
+    const about = { userIds: [user.id], actorId: user.id, ifMember: null }
+    const outcome = await this.core.journal.submit({ kind: 'member.add', roomId, role: 'member', read: 'all', ...about })
+    if (!isRefusedAs(outcome, 'already_a_member')) factsOf(outcome)
   }
 
   private async create(entry: Omit<RoomCreateEntry, 'kind'>, mayExist = false): Promise<Room> {
     const outcome = await this.core.journal.submit({ kind: 'room.create', ...entry })
-    if (mayExist && outcome.status === 'refused' && outcome.reason === 'room_exists') return getRoom(this.core, entry.id!)
+    if (mayExist && isRefusedAs(outcome, 'room_exists')) return getRoom(this.core, entry.id!)
     return getRoom(this.core, factsOf(outcome)[0]!.roomId)
   }
 

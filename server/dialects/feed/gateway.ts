@@ -1,6 +1,5 @@
 /** The live side: a WebSocket that only receives. Everything is checked before 101 (F1). */
 import { z } from 'zod'
-import { ChatError } from '../../core/errors.ts'
 import type { RoomId, User } from '../../core/model.ts'
 import type { Format, Session } from '../../core/session.ts'
 import type { Entered } from '../../core/sessions.ts'
@@ -53,21 +52,38 @@ async function admit(door: Door, request: UpgradeRequest): Promise<Acceptance> {
   takeTurn(door.limits.connects, caller, `user:${user.id}`)
   await touch(door, roomId, user)
   await door.chat.queries.getRoom({ kind: 'user', user }, roomId)
-  const visit = { user, roomId, since: wire.parseSince(query), tokenHash: caller?.tokenHash ?? null }
-  return { open: (connection) => open(door, connection, visit) }
+  return enter(door, { user, roomId, since: wire.parseSince(query), tokenHash: caller?.tokenHash ?? null })
 }
 
-function open(door: Door, connection: Connection, visit: Visit): ConnectionEvents {
-  const { user, tokenHash, since } = visit
+/** Before 101: what is posted once a client knows that it is connected, it gets. */
+async function enter(door: Door, { user, roomId, since, tokenHash }: Visit): Promise<Acceptance> {
+  const { sessions } = door.chat
   const format = since === null ? plain : withCursors
-  const session = door.chat.sessions.open({ user, format, connection, tokenHash, hasOneRoom: true })
-  enter(door, session, visit).catch((error: unknown) => endFailed(session, connection, error))
+  const session = sessions.open({ user, format, tokenHash, hasOneRoom: true })
+  const abandon = () => sessions.close(session)
+  try {
+    const entered = await sessions.enterRoom(session, roomId, since)
+    return { open: (connection) => open(door, session, { roomId, entered, connection }), abandon }
+  } catch (error) {
+    abandon()
+    throw error
+  }
+}
+
+interface Opening {
+  roomId: RoomId
+  entered: Entered
+  connection: Connection
+}
+
+function open(door: Door, session: Session, opening: Opening): ConnectionEvents {
+  session.connect(opening.connection)
+  void start(session, opening)
   // F3: what the client sends is read and ignored.
   return { onText: () => {}, onClose: () => door.chat.sessions.close(session) }
 }
 
-async function enter(door: Door, session: Session, { roomId, since }: Visit): Promise<void> {
-  const entered = await door.chat.sessions.enterRoom(session, roomId, since)
+async function start(session: Session, { roomId, entered }: Opening): Promise<void> {
   await session.sendMany(entered.missed)
   if (!session.isOpen) return
   session.send(greet(session, roomId, entered))
@@ -82,10 +98,4 @@ function greet(session: Session, roomId: RoomId, entered: Entered): string[] {
   const shown = entered.isOnlineAnnounced ? others : [...others, ownId]
   const texts = shown.map((userId) => encodeOnline({ roomId, userId }, cursor))
   return entered.isReload ? [encodeReload({ roomId, userId: ownId }, entered.cursorAfter), ...texts] : texts
-}
-
-/** After 101 there is only a close code: 4003 for one removed meanwhile, else "come back". */
-function endFailed(session: Session, connection: Connection, error: unknown): void {
-  if (error instanceof ChatError && error.code === 'not_a_member') session.end('removed')
-  else connection.close(1013, 'try again later')
 }

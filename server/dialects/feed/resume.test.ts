@@ -201,31 +201,62 @@ describe('resuming', () => {
     const future = witness.frames.at(-1)!.cursor!.replace(/[^-]+$/, 'zzzz')
     gate.close()
     const socket = new WebSocket(`${server.wsUrl}/ws/chat/1?user_id=1&since=${encodeURIComponent(future)}`)
-    await new Promise((resolve) => socket.once('open', resolve))
-    await until('the look-up', () => gate.waiting() > 0)
+    socket.on('error', () => {})
+    await until('the look-up', () => server.app.chat.sessions.count().get('feed') === 2 && gate.waiting() > 0)
     socket.terminate()
-    await until('the end', () => server.app.chat.sessions.count().get('feed') === 1)
     gate.open()
-    await send(server, [1, 2], 'x')
-    await witness.find('message')
-    expect((await server.app.chat.sessions.listOnline(1)).map(({ id }) => id)).toEqual([2])
+    const { sessions } = server.app.chat
+    await until('the end', () => sessions.count().get('feed') === 1)
+    await until('his being offline', async () => (await sessions.listOnline(1)).every(({ id }) => id === 2))
+    await server.stop()
+  })
+
+  test('[A15] who is removed while his replay is read gets it, his own member_leave and 4003, and nothing behind', async () => {
+    const gate = withGate(openMemoryStorage())
+    const server = await startServer({ storage: gate.storage, clock: fastClock })
+    const witness = await listen(server, [1, 2], '&since=')
+    // Stays, so that user 1 is online and the one who comes back is told so in his greeting.
+    const since = lastCursor(await listen(server, [1, 1], '&since='))
+    await send(server, [1, 2], 'missed')
+    gate.close()
+    const coming = listen(server, [1, 1], `&since=${since}`)
+    await until('the replay', () => gate.markersWaiting() > 0)
+    await call(server, `DELETE ${rooms}/1/members/1`)
+    await send(server, [1, 2], 'behind it')
+    await witness.find('message', ({ data }) => data.message === 'behind it')
+    gate.open()
+    const back = await coming
+    await until('the end', () => back.closedWith !== null)
+    expect(shown(back).filter((line) => !line.startsWith('member_online'))).toEqual(['message missed', 'member_leave 1'])
+    expect([shown(back).at(-1), back.closedWith?.code]).toEqual(['member_leave 1', 4003])
     await server.stop()
   })
 })
 
-/** A storage whose look-ups of journals wait while the gate is closed. */
+/** A storage whose look-ups of journals and of read markers wait while the gate is closed. */
 function withGate(storage: Storage) {
   let waiters: (() => void)[] = []
   let isClosed = false
-  const log = Object.create(storage.log) as Storage['log']
-  log.listJournals = async (from) => {
+  let markersWaiting = 0
+  const pass = async () => {
     if (isClosed) await new Promise<void>((resolve) => waiters.push(resolve))
-    return storage.log.listJournals(from)
+  }
+  const log = Object.create(storage.log) as Storage['log']
+  log.listJournals = (from) => pass().then(() => storage.log.listJournals(from))
+  log.readMarkers = (...asked) => {
+    if (isClosed) markersWaiting++
+    return pass().then(() => storage.log.readMarkers(...asked))
   }
   const open = () => {
     isClosed = false
     for (const resolve of waiters) resolve()
     waiters = []
   }
-  return { storage: { ...storage, log }, close: () => void (isClosed = true), open, waiting: () => waiters.length }
+  return {
+    storage: { ...storage, log },
+    close: () => void (isClosed = true),
+    open,
+    waiting: () => waiters.length,
+    markersWaiting: () => markersWaiting,
+  }
 }

@@ -1,5 +1,6 @@
 /** How sockets end, wait and come in while storage is slow or away (A12, A15). */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { fastClock, until } from '../../../test/chat.ts'
 import { testServiceKey } from '../../../test/harness.ts'
 import { withFaults } from '../../storage/faulty.ts'
@@ -90,23 +91,22 @@ test('[A15] a frame that cannot be stored ends the socket with 1013, and no fram
   expect(other.contents()).toEqual(['of another'])
 })
 
-test('[A7] [A8] nothing is read before a resuming client is in: its first frame is the cursor, whatever it has sent', async () => {
+test('[A7] [A8] what comes while a resuming client enters, and what it sends at once, is behind its first frame, the cursor', async () => {
   const { channelId, owner, member } = await guild.makeChannel()
   const first = await guild.connect(channelId, owner, '&since=')
   first.send('keyed', 'k')
   const [, { cursor } = {}] = await first.have(2)
-  const held = hold('readLog')
+  const held = hold('readMarkers')
   const other = await guild.connect(channelId, member)
   const resuming = guild.connect(channelId, owner, `&since=${cursor}`)
   await until('its replay is under way', () => held.count() > 0)
-  const client = await resuming
-  client.send('keyed', 'k')
-  // Time enough for an answer to that, were it read.
   for (const count of [1, 2, 3]) {
     other.send('meanwhile')
     await other.have(count)
   }
   held.release()
+  const client = await resuming
+  client.send('keyed', 'k')
   const frames = await client.have(5)
   expect(frames[0]).toEqual({ cursor })
   const contents = client.contents()
@@ -117,13 +117,14 @@ test('[A7] [A8] nothing is read before a resuming client is in: its first frame 
 test('[A19] a socket that closes before it is in leaves nobody online', async () => {
   const { channelId, owner } = await guild.makeChannel()
   const held = hold('listJournals')
-  const client = await guild.connect(channelId, owner, '&since=1.1_1-zzzzzzzz-1')
-  await until('its cursor is looked at', () => held.count() > 0)
   const { sessions } = guild.server.app.chat
-  const open = sessions.count().get('guild')!
-  client.socket.terminate()
-  await until('it is closed', () => (sessions.count().get('guild') ?? 0) === open - 1)
+  const open = sessions.count().get('guild') ?? 0
+  const socket = new WebSocket(`${guild.server.wsUrl}/ws/${channelId}?token=${owner}&since=1.1_1-zzzzzzzz-1`)
+  socket.on('error', () => {})
+  await until('its cursor is looked at', () => sessions.count().get('guild') === open + 1 && held.count() > 0)
+  socket.terminate()
   held.release()
+  await until('it is closed', () => (sessions.count().get('guild') ?? 0) === open)
   // A whole round through storage and hub, behind what was let go.
   const next = await guild.connect(channelId, owner)
   next.send('x')

@@ -3,6 +3,7 @@ import { ChatError, toChatError } from '../../core/errors.ts'
 import type { Posted } from '../../core/actions/messages.ts'
 import type { RoomId, User } from '../../core/model.ts'
 import type { Session } from '../../core/session.ts'
+import type { Entered } from '../../core/sessions.ts'
 import { addressKey } from '../../http/limits.ts'
 import type { Acceptance, UpgradeRequest } from '../../http/upgrades.ts'
 import type { Connection, ConnectionEvents } from '../../http/websocket.ts'
@@ -36,8 +37,29 @@ async function admit(door: Door, request: UpgradeRequest): Promise<Acceptance> {
   for (const key of limitKeys) takeTurn(door.limits.connects, caller, key)
   const channelId = parseId(request.params['channel_id'] ?? '') ?? 0
   await door.chat.queries.getRoom({ kind: 'user', user }, channelId)
-  const visit = { user, channelId, since: query.get('since'), tokenHash, limitKeys }
-  return { open: (connection) => new Live(door, connection, visit) }
+  return enter(door, { user, channelId, since: query.get('since'), tokenHash, limitKeys })
+}
+
+/** Before 101: what is posted once a client knows that it is connected, it gets. */
+async function enter(door: Door, visit: Visit): Promise<Acceptance> {
+  const { sessions } = door.chat
+  const { user, tokenHash, since, channelId } = visit
+  const format = since === null ? plainFormat : cursorFormat
+  const session = sessions.open({ user, format, tokenHash, hasOneRoom: true })
+  const abandon = () => sessions.close(session)
+  try {
+    const entered = await sessions.enterRoom(session, channelId, since)
+    return { open: (connection) => new Live(door, connection, { ...visit, session, entered }), abandon }
+  } catch (error) {
+    abandon()
+    throw error
+  }
+}
+
+/** A visit that has entered. */
+interface Entry extends Visit {
+  session: Session
+  entered: Entered
 }
 
 /** One socket. A class, as there are thousands: methods are shared. */
@@ -50,32 +72,23 @@ class Live implements ConnectionEvents {
   private readonly line = { isBroken: false }
   private isWaiting = false
 
-  constructor(door: Door, connection: Connection, visit: Visit) {
-    const { user, tokenHash, since } = visit
-    const format = since === null ? plainFormat : cursorFormat
+  constructor(door: Door, connection: Connection, { session, entered, ...visit }: Entry) {
     this.door = door
     this.connection = connection
     this.visit = visit
-    this.session = door.chat.sessions.open({ user, format, connection, tokenHash, hasOneRoom: true })
-    // What the client has sent already is read once it is in.
+    this.session = session
+    session.connect(connection)
+    // What the client has sent already is read behind what it missed.
     connection.pause()
-    this.enter().catch((error: unknown) => this.endUnentered(error))
+    void this.start(entered)
   }
 
-  private async enter(): Promise<void> {
-    const { channelId, since } = this.visit
-    const entered = await this.door.chat.sessions.enterRoom(this.session, channelId, since)
-    if (since !== null) this.session.send([encodeStart(entered)])
+  private async start(entered: Entered): Promise<void> {
+    if (this.visit.since !== null) this.session.send([encodeStart(entered)])
     await this.session.sendMany(entered.missed)
     if (!this.session.isOpen) return
     this.session.release()
     this.connection.resume()
-  }
-
-  /** After 101 there is only a close code: 4003 for one removed meanwhile, else "come back". */
-  private endUnentered(error: unknown): void {
-    if (isChatError(error, 'not_a_member')) this.session.end('removed')
-    else this.connection.close(1013, 'try again later')
   }
 
   onText(text: string): void {
