@@ -1,6 +1,9 @@
 /** Madang as a process of its own, for tests that end it. */
 import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { until } from './chat.ts'
@@ -34,7 +37,14 @@ export function spawnChild({ isProduction = false, env }: ChildOptions): Child &
   const port = env['PORT'] ?? '0'
   const child = spawn(process.execPath, words, {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
-    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', JWT_SECRET: testSecret, SERVICE_KEYS: testServiceKey, ...env },
+    env: {
+      PATH: process.env['PATH'],
+      HOST: '127.0.0.1',
+      JWT_SECRET: testSecret,
+      SERVICE_KEYS: testServiceKey,
+      ...placeFiles(env),
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
@@ -52,6 +62,14 @@ export function spawnChild({ isProduction = false, env }: ChildOptions): Child &
     exited,
     kill: (signal) => void child.kill(signal),
   }
+}
+
+/** So that no test writes into the working directory's `data`. */
+function placeFiles(env: Record<string, string>): Record<string, string> {
+  if (env['DATA_DIR'] !== undefined) return {}
+  const directory = mkdtempSync(join(tmpdir(), 'madang-files-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return { FILES_DIR: directory }
 }
 
 /** As `spawnChild`, on a free port, and waits until it serves. */

@@ -1,4 +1,7 @@
 /** A whole server for tests, inside the test's process: over memory storage unless another is given, on a free port. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createMemoryBus } from '../server/bus/memory/memory-bus.ts'
 import { systemClock } from '../server/app/clock.ts'
 import { openApp, type App } from '../server/app/compose.ts'
@@ -6,6 +9,8 @@ import { parseConfig } from '../server/app/config.ts'
 import type { Log } from '../server/app/log.ts'
 import type { Bus } from '../server/bus/bus.ts'
 import type { Clock } from '../server/core/clock.ts'
+import { openDiskFileStore } from '../server/files/disk/disk-file-store.ts'
+import type { FileStore } from '../server/files/file-store.ts'
 import { openMemoryStorage } from '../server/storage/memory/memory.ts'
 import type { Storage } from '../server/storage/storage.ts'
 
@@ -15,7 +20,11 @@ export const testServiceKey = 'service-key-of-the-test-suite-0123456789abcdef'
 export interface ServerOptions {
   /** Development by default. */
   isProduction?: boolean
+  /** With development's organisation, as `npm run dev` has it: ten people, who take the first user ids. */
+  hasOrganisation?: boolean
   storage?: Storage
+  /** Nodes of one database share it; a directory of its own, that goes with the server, unless another is given. */
+  files?: FileStore
   bus?: Bus
   clock?: Clock
   /** Settings beside the secret and a service key. */
@@ -38,15 +47,22 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const logged: string[] = []
   const env = { PORT: '0', HOST: '127.0.0.1', JWT_SECRET: testSecret, SERVICE_KEYS: testServiceKey, ...options.env }
   const config = parseConfig(env, !options.isProduction)
+  const filesDir = await mkdtemp(join(tmpdir(), 'madang-files-'))
   const app = await openApp({
     config,
+    files: options.files ?? (await openDiskFileStore(filesDir)),
     storage: options.storage ?? openMemoryStorage({ messageIdMax: config.messageIdMax }),
     bus: options.bus ?? createMemoryBus().connect(),
     clock: options.clock ?? systemClock,
     log: keepLines(logged),
   })
+  if (options.hasOrganisation) await app.chat.organisation.seedDevelopment()
   const [port] = await app.listen()
-  return { app, port: port!, url: `http://127.0.0.1:${port}`, wsUrl: `ws://127.0.0.1:${port}`, logged, stop: () => app.close() }
+  async function stop(): Promise<void> {
+    await app.close()
+    await rm(filesDir, { recursive: true, force: true })
+  }
+  return { app, port: port!, url: `http://127.0.0.1:${port}`, wsUrl: `ws://127.0.0.1:${port}`, logged, stop }
 }
 
 function keepLines(lines: string[]): Log {

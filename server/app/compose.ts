@@ -3,17 +3,22 @@ import type { Bus } from '../bus/bus.ts'
 import { openChat, type Chat } from '../core/chat.ts'
 import type { Clock } from '../core/clock.ts'
 import { registerFeed } from '../dialects/feed/feed.ts'
+import { registerGroupware } from '../dialects/groupware/groupware.ts'
 import { registerGuild } from '../dialects/guild/guild.ts'
 import type { Door } from '../dialects/door.ts'
+import { registerUploads } from '../dialects/uploads.ts'
+import type { FileStore } from '../files/file-store.ts'
 import { createServiceKeys } from '../http/credentials.ts'
 import { createKeeper } from '../http/keeper.ts'
 import { createLimit } from '../http/limits.ts'
 import { createHttpServer } from '../http/server.ts'
+import { createStreams } from '../http/sse.ts'
 import { createTokens, sha256Hex } from '../http/tokens.ts'
 import { createUpgrades } from '../http/upgrades.ts'
 import { createWebSockets } from '../http/websocket.ts'
-import type { Commit, Storage } from '../storage/storage.ts'
+import type { Commit, JournalRecord, Storage } from '../storage/storage.ts'
 import type { Config } from './config.ts'
+import { createFileKeeping, type FileKeeping } from './file-keeping.ts'
 import { registerHealth } from './health.ts'
 import { createMessageIdWatch } from './message-ids.ts'
 import type { Log } from './log.ts'
@@ -23,6 +28,7 @@ import { createPasswords } from './passwords.ts'
 export interface AppOptions {
   config: Config
   storage: Storage
+  files: FileStore
   bus: Bus
   clock: Clock
   log: Log
@@ -45,7 +51,9 @@ const heldBytesMax = 1024 * 1024
 export async function openApp(options: AppOptions): Promise<App> {
   const { config, clock, log } = options
   const metrics = createMetrics()
-  const chat = await openChat(chatOptions(options, metrics.observer))
+  const fileKeeping = keepFiles(options)
+  const chat = await openChat(chatOptions(options, metrics.observer, fileKeeping))
+  fileKeeping.start()
   metrics.watch(chat.sessions)
   const http = createHttpServer({ log: problemLog(log), trustedProxies: config.trustedProxies })
   const keeper = createKeeper({ clock })
@@ -55,6 +63,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     websockets: createWebSockets({ keeper, log: problemLog(log) }),
     log: problemLog(log),
   })
+  const streams = createStreams({ keeper })
   http.onUpgrade((request, socket, head) => upgrades.handle(request, socket, head))
   let isStopping = false
   const isServiceKey = createServiceKeys(config.serviceKeys)
@@ -63,6 +72,9 @@ export async function openApp(options: AppOptions): Promise<App> {
     chat,
     http,
     upgrades,
+    streams,
+    files: options.files,
+    uploads: config.uploads,
     clock,
     isServiceKey,
     tokens: createTokens({ secret: config.secret, algorithm: config.algorithm, now: () => clock.now() }),
@@ -70,15 +82,21 @@ export async function openApp(options: AppOptions): Promise<App> {
     limits: limitsOf(config, clock),
     allowedOrigins: config.allowedOrigins,
     cookieOrigins: config.cookieOrigins,
+    timeZone: config.timeZone,
+    historyMax: config.historyMax,
   }
   await registerGuild(door)
   registerFeed(door)
+  registerGroupware(door)
+  registerUploads(door)
   registerHealth(http.app, { chat, metrics, mayReadMetrics, isStopping: () => isStopping })
 
   async function close(): Promise<void> {
     isStopping = true
     upgrades.stop()
+    streams.stop()
     await Promise.all([keeper.closeAll(1012, 'server restart', closeOverMs), http.close({ graceMs })])
+    await fileKeeping.stop()
     await chat.close()
     keeper.stop()
   }
@@ -86,7 +104,14 @@ export async function openApp(options: AppOptions): Promise<App> {
   return { chat, listen: () => http.listen(config.addresses), close }
 }
 
-function chatOptions({ config, storage, bus, clock, log }: AppOptions, observer: ReturnType<typeof createMetrics>['observer']) {
+function keepFiles({ config, storage, files, clock, log }: AppOptions): FileKeeping {
+  const isAlone = config.databaseUrl === null
+  return createFileKeeping({ files, log: storage.log, clock, isAlone, warn: (text) => log.warn(text) })
+}
+
+type MetricsObserver = ReturnType<typeof createMetrics>['observer']
+
+function chatOptions({ config, storage, bus, clock, log }: AppOptions, observer: MetricsObserver, files: FileKeeping) {
   const { isDevelopment, isRegistrationOpen, makesHostAccounts, replayMax } = config
   const watchIds = createMessageIdWatch(config.messageIdMax, (text) => log.warn(text))
   return {
@@ -105,6 +130,7 @@ function chatOptions({ config, storage, bus, clock, log }: AppOptions, observer:
       },
       onFanOut: observer.onFanOut.bind(observer),
       onTrouble: (text: string) => log.warn(text),
+      onJournal: (opened: JournalRecord) => files.adopt(opened),
     },
   }
 }

@@ -1,6 +1,6 @@
 /** Settings: environment variables, checked together, so that all problems with them are told at once. */
 import { isIP } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 
 export interface Config {
@@ -8,8 +8,13 @@ export interface Config {
   /** Where to listen; development answers at the documents' own ports unless PORT is set. */
   addresses: { host: string; port: number }[]
   dataDir: string
+  /** Attachments; all nodes share it (M1). */
+  filesDir: string
+  uploads: { fileBytesMax: number; filesMax: number; requestBytesMax: number }
   /** Null: the embedded database. */
   databaseUrl: string | null
+  /** Null: no bus between processes. */
+  redisUrl: string | null
   secret: string
   algorithm: 'HS256' | 'HS384' | 'HS512'
   tokenLifetimeS: number
@@ -24,6 +29,9 @@ export interface Config {
   makesHostAccounts: boolean
   messageIdMax: number
   replayMax: number
+  /** An IANA name. */
+  timeZone: string
+  historyMax: number
   logLevel: 'debug' | 'info' | 'warn' | 'error'
 }
 
@@ -69,10 +77,15 @@ const settings = z.object({
   PORT: number(0, 65_535).optional(),
   HOST: z.string().min(1).optional(),
   DATA_DIR: z.string().min(1).default('data'),
+  FILES_DIR: z.string().min(1).optional(),
+  FILE_MAX_MB: number(1, 1_000_000).default(150),
+  FILES_MAX: number(1, 1000).default(50),
+  UPLOAD_MAX_MB: number(1, 1_000_000).default(1024),
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://')
     .optional(),
+  REDIS_URL: z.string().refine(isRedisUrl, 'must be like redis://:password@host:6379, or rediss:// for TLS').optional(),
   JWT_SECRET: z.string().optional(),
   SECRET_KEY: z.string().optional(),
   ALGORITHM: z.enum(['HS256', 'HS384', 'HS512']).default('HS256'),
@@ -91,6 +104,8 @@ const settings = z.object({
   HOST_ACCOUNTS: onOff.default(true),
   MESSAGE_ID_MAX: number(1, Number.MAX_SAFE_INTEGER).default(2_147_483_647),
   REPLAY_MAX: number(1, 1_000_000).default(10_000),
+  TIME_ZONE: z.string().refine(isTimeZone, 'must be a time zone like Asia/Seoul').default('Asia/Seoul'),
+  HISTORY_MAX: number(1, 1_000_000).default(5_000),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 })
 
@@ -118,7 +133,10 @@ function configOf(from: Settings, secret: string, isDevelopment: boolean): Confi
     isDevelopment,
     addresses: addressesOf(from, isDevelopment),
     dataDir: resolve(from.DATA_DIR),
+    filesDir: resolve(from.FILES_DIR ?? join(from.DATA_DIR, 'files')),
+    uploads: uploadsOf(from),
     databaseUrl: from.DATABASE_URL ?? null,
+    redisUrl: from.REDIS_URL ?? null,
     secret,
     algorithm: from.ALGORITHM,
     tokenLifetimeS: from.ACCESS_TOKEN_EXPIRE_MINUTES * 60,
@@ -136,8 +154,16 @@ function configOf(from: Settings, secret: string, isDevelopment: boolean): Confi
     makesHostAccounts: from.HOST_ACCOUNTS,
     messageIdMax: from.MESSAGE_ID_MAX,
     replayMax: from.REPLAY_MAX,
+    timeZone: from.TIME_ZONE,
+    historyMax: from.HISTORY_MAX,
     logLevel: from.LOG_LEVEL,
   }
+}
+
+const megabyte = 1024 * 1024
+
+function uploadsOf({ FILE_MAX_MB, FILES_MAX, UPLOAD_MAX_MB }: Settings) {
+  return { fileBytesMax: FILE_MAX_MB * megabyte, filesMax: FILES_MAX, requestBytesMax: UPLOAD_MAX_MB * megabyte }
 }
 
 /** The documents' own ports (M2): feed, widget and groupware 3000, guild 8000, chatroom 8080. */
@@ -162,6 +188,18 @@ function isWellKnown(secret: string): boolean {
 
 function isOrigin(text: string): boolean {
   return URL.canParse(text) && new URL(text).origin === text
+}
+
+function isRedisUrl(text: string): boolean {
+  return /^rediss?:\/\/./.test(text) && URL.canParse(text)
+}
+
+function isTimeZone(text: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: text }))
+  } catch {
+    return false
+  }
 }
 
 function isLoopback(host: string): boolean {

@@ -1,5 +1,6 @@
 /** Sees to it that every failed HTTP request is answered by the dialect whose path it is, whoever made the error (A3). */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import { mediaTypeOf } from './bodies.ts'
 import { ProblemError, encodeAnswer, pathOf } from './problems.ts'
 import type { EncodedAnswer, Place, Problem, Problems } from './problems.ts'
 
@@ -62,10 +63,15 @@ export const unsafeQuery: Problem = {
 function answerError(problems: Problems, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = problemOf(error)
   const answer = encodeAnswer(problems.toAnswer(problem, placeOf(request)))
-  if (problem.kind === 'too_large') return answerAndReadOn(request, reply, answer)
+  if (problem.kind === 'too_large' || isUploading(request)) return answerAndReadOn(request, reply, answer)
   // Fastify ends the connection after any error of a body's reader; where the body has come whole there is no need to.
   if (request.raw.complete) reply.removeHeader('connection')
   send(reply, answer)
+}
+
+/** Files that are still coming in would else be read to their end, however long that is, for nothing. */
+function isUploading(request: FastifyRequest): boolean {
+  return !request.raw.complete && mediaTypeOf(request.headers['content-type']) === 'multipart/form-data'
 }
 
 function send(reply: FastifyReply, answer: EncodedAnswer): void {

@@ -91,17 +91,23 @@ function listenOn(server: Server, address: ListenAddress): Promise<void> {
   })
 }
 
+const idleCheckMs = 20
+
 /** Node's `close` waits for upgraded sockets too, so after the grace it is no longer awaited. */
 function closeOne(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      server.closeAllConnections()
-      resolve()
-    }, graceMs)
-    server.close(() => {
+    // Node ends the idle connections once; those whose last answer is still going out become idle after that.
+    const idling = setInterval(() => server.closeIdleConnections(), idleCheckMs)
+    const finish = () => {
+      clearInterval(idling)
       clearTimeout(timer)
       resolve()
-    })
+    }
+    const timer = setTimeout(() => {
+      server.closeAllConnections()
+      finish()
+    }, graceMs)
+    server.close(finish)
   })
 }
 

@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { createServer } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import { exchange, openRaw, statusOf } from './raw-client.fixture.ts'
 import { createHttpServer } from './server.ts'
@@ -148,4 +149,20 @@ test('[P3] what is no HTTP, sent while an answer streams, puts nothing into that
   client.send('garbage\r\n\r\n')
   expect(await client.closed).not.toContain('400')
   await server.close({ graceMs: 0 })
+})
+
+test('[A15] a stop does not wait for the keep-alive connection of an answer that was going out', async () => {
+  const server = createHttpServer()
+  const body = new PassThrough()
+  server.app.get('/slow', async (_request, reply) => reply.header('content-length', 4).send(body))
+  const [port] = (await server.listen([loopback])) as [number]
+  const client = await openRaw(port)
+  client.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
+  body.write('ab')
+  await client.until('ab')
+  // Longer than this test may take.
+  const closed = server.close({ graceMs: 600_000 })
+  body.end('cd')
+  await client.until('cd')
+  await closed
 })

@@ -1,0 +1,113 @@
+/** What files need beside their store: the sweep at the start (P10), and a word when nodes do not see the same directory (M1). */
+import { every, type Clock } from '../core/clock.ts'
+import type { FileStore } from '../files/file-store.ts'
+import type { JournalRecord, LogStore } from '../storage/storage.ts'
+
+export interface FileKeepingOptions {
+  files: FileStore
+  log: LogStore
+  clock: Clock
+  /** No other process has this database, so what no message has at the start is nobody's. */
+  isAlone: boolean
+  warn: (text: string) => void
+}
+
+export interface FileKeeping {
+  /** This process's journal, which names its mark. Before `start`, and whenever it opens another one. */
+  adopt(journal: JournalRecord): void
+  /** Sweeps in the background, and begins to look for the other nodes' marks. */
+  start(): void
+  /** Resolves when the sweep has ended. Never rejects. */
+  swept(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Other nodes may be receiving files; no request lasts longer than 5 minutes. */
+const othersMs = 3_600_000
+/** A node makes its mark right after its journal: who is without one at two looks uses another directory. */
+const lookMs = 30_000
+
+export function createFileKeeping(options: FileKeepingOptions): FileKeeping {
+  const { clock, warn } = options
+  const marks = createMarks(options)
+  let sweeping = Promise.resolve()
+  let stopLooking = () => {}
+  const orWarn = (what: string, attempt: Promise<void>) =>
+    attempt.catch((error: unknown) => warn(`FILES_DIR: ${what}: ${error instanceof Error ? error.message : String(error)}`))
+  return {
+    adopt: (journal) => void marks.own.push(markOf(journal)),
+    start() {
+      const before = clock.now() - (options.isAlone ? 0 : othersMs)
+      sweeping = orWarn('left-over files were not removed', sweep(options, before))
+      const look = () => orWarn('the nodes were not compared', marks.look())
+      void look()
+      stopLooking = every(clock, lookMs, look)
+    },
+    swept: () => sweeping,
+    async stop() {
+      stopLooking()
+      await sweeping
+      await orWarn('the mark was not removed', marks.remove())
+    },
+  }
+}
+
+/** What a crash, or a request that failed in mid-air, has left (P10). Nothing is removed beside another database's files. */
+async function sweep({ files, log, warn }: FileKeepingOptions, before: number): Promise<void> {
+  await files.removeUnfinished(before)
+  if (!(await isOurs(files, log))) {
+    return warn("FILES_DIR holds files, but none of this database's: nothing there is removed. See docs/operations.md")
+  }
+  for await (const names of files.listBefore(before)) {
+    const kept = new Set(await log.filterAttached(names.map((name) => `/uploads/${name}`)))
+    for (const name of names) if (!kept.has(`/uploads/${name}`)) await files.remove(name)
+  }
+}
+
+/** A database is known by the tag of its first journal. It takes a directory without files for its own. */
+async function isOurs(files: FileStore, log: LogStore): Promise<boolean> {
+  const [first] = await log.listJournals(1)
+  const mark = `database-${first?.tag}`
+  if ((await files.listMarks()).includes(mark)) return true
+  for await (const names of files.listBefore(Number.POSITIVE_INFINITY)) if (names.length > 0) return false
+  await files.mark(mark)
+  return true
+}
+
+function markOf({ number, tag }: JournalRecord): string {
+  return `node-${number}-${tag}`
+}
+
+function createMarks({ files, log, isAlone, warn }: FileKeepingOptions) {
+  const own: string[] = []
+  const told = new Set<string>()
+  let missing = new Set<string>()
+
+  async function look(): Promise<void> {
+    if (isAlone) return
+    for (const mark of own) await files.mark(mark)
+    const [open, seen] = [await log.listJournals(1), await files.listMarks()]
+    const others = open.filter(({ isClosed }) => !isClosed).map(markOf)
+    const unseen = others.filter((mark) => !seen.includes(mark))
+    const isNews = unseen.some((mark) => missing.has(mark) && !told.has(mark))
+    for (const mark of unseen) if (missing.has(mark)) told.add(mark)
+    missing = new Set(unseen)
+    if (isNews)
+      warn(
+        'FILES_DIR is not the one of other nodes of this database: their marks are not in it. Files sent there cannot be fetched here',
+      )
+    await forget(seen, others)
+  }
+
+  /** The marks of nodes that are gone. */
+  async function forget(seen: string[], open: string[]): Promise<void> {
+    const gone = seen.filter((mark) => mark.startsWith('node-') && !open.includes(mark))
+    for (const mark of gone) if (!own.includes(mark)) await files.unmark(mark)
+  }
+
+  async function remove(): Promise<void> {
+    if (!isAlone) for (const mark of own) await files.unmark(mark)
+  }
+
+  return { own, look, remove }
+}
