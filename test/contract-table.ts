@@ -1,4 +1,4 @@
-/** What the contracts of the two doors, and the decisions beside them, promise: in short words, each with the rule that tests name. */
+/** What the contracts of the doors, and the decisions beside them, promise: in short words, each with the rule that tests name. */
 
 export interface Sentence {
   /** As it stands in titles: `[A1]`. */
@@ -42,6 +42,24 @@ const guild: Sentence[] = [
   { rule: 'G8', says: "passlib's hashes; over 72 bytes a 422; /docs, /redoc, /openapi.json without the internet" },
 ]
 
+const groupware: Sentence[] = [
+  { rule: 'P1', says: 'bearer or cookie auth-token; /api/auth/{login,me,logout,permissions}, /api/departments, /api/org/tree' },
+  { rule: 'P2', says: 'errors {error, url, statusCode, statusMessage, message}, in Korean; every success is 200' },
+  { rule: 'P3', says: 'GET /api/chats/stream: unnamed frames, connected, ping, ids; resumed and reload; nothing buffers it' },
+  { rule: 'P4', says: 'message, read, conversation, to all members, the actor too; invited and left; edits and deletions' },
+  { rule: 'P5', says: 'the fields of a message, in answers, events and lists; names; sender_id is never 0' },
+  {
+    rule: 'P6',
+    says: 'content is cut at 2000; days, limit, before, after are clamped; around ascends, search descends; members',
+  },
+  { rule: 'P7', says: 'times in ISO with milliseconds and Z; texts in Asia/Seoul' },
+  { rule: 'P8', says: 'the fields and the order of conversations' },
+  { rule: 'P9', says: 'read, leave, invite, start, start-group: what they count, keep, leave out and refuse' },
+  { rule: 'P10', says: 'POST without a body; attach: multipart as it comes, /uploads, limits, nothing left over' },
+  { rule: 'P11', says: 'search: literal wildcards, case, NFC and NFD, two syllables' },
+  { rule: 'P12', says: "departments and people by a service key or in development; development's organisation" },
+]
+
 const everyDoor: Sentence[] = [
   { rule: 'A1', says: 'one room is one room at every door, in one order' },
   {
@@ -55,6 +73,7 @@ const everyDoor: Sentence[] = [
   { rule: 'A7', says: 'a cursor brings exactly what was missed, once, in order, or a reload' },
   { rule: 'A8', says: 'client keys make a retry harmless; 409 for another body' },
   { rule: 'A9', says: "account tokens: where they stand, whose accounts they open, a host's, deactivated, projectId" },
+  { rule: 'A10', says: 'one login for two contracts: both cookies, HttpOnly, SameSite=Lax; logout clears them' },
   { rule: 'A11', says: "a channel has its server's members; adding and removing is joining and leaving" },
   { rule: 'A12', says: 'limits on rates with 429 and Retry-After; frames wait; two hashes at once; service keys have none' },
   { rule: 'A13', says: 'who may change a room, the same at every door' },
@@ -79,5 +98,4 @@ const modes: Sentence[] = [
   { rule: 'M4', says: 'a missing room and one that may not be seen: 404 and 403 as the contract prints' },
 ]
 
-/** A10 (a login of two other doors) concerns neither feed nor guild. */
-export const sentences: Sentence[] = [...feed, ...guild, ...everyDoor, ...modes]
+export const sentences: Sentence[] = [...feed, ...guild, ...groupware, ...everyDoor, ...modes]

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ChatError, errorTable, type ErrorCode } from '../server/core/errors.ts'
 import { endings } from '../server/core/session.ts'
 import { feedShape } from '../server/dialects/feed/problems.ts'
+import { groupwareShape } from '../server/dialects/groupware/problems.ts'
 import { guildShape } from '../server/dialects/guild/problems.ts'
 import type { ErrorShape } from '../server/http/problems.ts'
 import { readTables } from './documents.ts'
@@ -28,8 +29,12 @@ describe('docs/errors.md', () => {
 
   it.each(codes)('[A3] tells the status of %s at each door', (code) => {
     const row = errors!.find((one) => one.code === code)
-    const statuses = { feed: statusAt(feedShape, '/api/v1/chat/rooms', code), guild: statusAt(guildShape, '/servers/', code) }
-    expect({ feed: Number(row!.feed), guild: Number(row!.guild) }).toEqual(statuses)
+    const statuses = [
+      statusAt(feedShape, '/api/v1/chat/rooms', code),
+      statusAt(guildShape, '/servers/', code),
+      statusAt(groupwareShape, '/api/chats', code),
+    ]
+    expect([row!.feed, row!.guild, row!.groupware].map(Number)).toEqual(statuses)
   })
 
   it('[A15] tells the code and reason of each ending', () => {

@@ -4,9 +4,12 @@ import type { Chat } from '../core/chat.ts'
 import type { Clock } from '../core/clock.ts'
 import { ChatError } from '../core/errors.ts'
 import type { Principal, User, UserId } from '../core/model.ts'
+import type { FileStore } from '../files/file-store.ts'
 import { findBearer, findCookie } from '../http/credentials.ts'
 import type { Limit } from '../http/limits.ts'
+import type { MultipartLimits } from '../http/multipart.ts'
 import type { HttpServer } from '../http/server.ts'
+import type { Streams } from '../http/sse.ts'
 import { sha256Hex, type Tokens } from '../http/tokens.ts'
 import type { Upgrades } from '../http/upgrades.ts'
 
@@ -14,6 +17,10 @@ export interface Door {
   chat: Chat
   http: HttpServer
   upgrades: Upgrades
+  streams: Streams
+  files: FileStore
+  /** Of files that come in (P10). */
+  uploads: MultipartLimits
   tokens: Tokens
   clock: Clock
   isServiceKey(text: string): boolean
@@ -24,6 +31,10 @@ export interface Door {
   allowedOrigins: string[] | null
   /** Origins whose pages may use a cookie (A5), beside the server's own. */
   cookieOrigins: string[]
+  /** By whose clocks a door writes times for people to read (P7). */
+  timeZone: string
+  /** A list of what is recent holds at most so many messages (P6). */
+  historyMax: number
 }
 
 /** Rates (A12), by address or user; service keys are not asked. */
@@ -50,8 +61,8 @@ export interface Approach {
 }
 
 /**
- * Who calls: bearer header, then `?token=`, then the cookies, in the dialect's order; the first found decides (A9). Null without
- * a credential. Throws ChatError bad_credentials.
+ * Who calls: bearer header, then `?token=`, then the cookies, in the dialect's order; the first found decides (A9), also a bearer
+ * header without a token. Null without a credential. Throws ChatError bad_credentials.
  */
 export async function findCaller(door: Door, approach: Approach, cookies: readonly string[]): Promise<Caller | null> {
   const token = findToken(door, approach, cookies)
@@ -79,11 +90,15 @@ function findToken(door: Door, { headers, host, queryToken }: Approach, cookies:
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
 /** A5: without an Origin, from the server's own, from `COOKIE_ORIGINS`, in development also from a loopback one. */
-function mayCookieCount(door: Door, origin: string | undefined, host: string): boolean {
-  if (origin === undefined || door.cookieOrigins.includes(origin)) return true
-  if (!URL.canParse(origin)) return false
-  const url = new URL(origin)
-  return url.host === host.toLowerCase() || (door.chat.settings.isDevelopment && loopback.test(url.hostname))
+export function mayCookieCount(door: Door, origin: string | undefined, host: string): boolean {
+  if (origin === undefined || isCookieOrigin(door, origin)) return true
+  return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()
+}
+
+/** Foreign pages that the cookie doors answer, by name and with credentials (A5). */
+export function isCookieOrigin(door: Door, origin: string): boolean {
+  if (door.cookieOrigins.includes(origin)) return true
+  return door.chat.settings.isDevelopment && URL.canParse(origin) && loopback.test(new URL(origin).hostname)
 }
 
 /** A12; service keys have no limit. Throws ChatError too_many. */

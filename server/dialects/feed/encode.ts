@@ -20,14 +20,19 @@ export function encodeMessage(message: Message, author: User): MessageObject {
     id: message.id,
     chat_room_id: message.roomId,
     user_id: message.authorId,
-    message: message.content,
+    message: contentOf(message),
     message_type: message.kind,
-    file_url: message.fileUrl,
+    file_url: message.fileUrl ?? message.attachments[0]?.url ?? null,
     is_read: false,
     created_at: encodeTime(message.createdAt),
     updated_at: encodeTime(message.editedAt ?? message.createdAt),
     user: encodeUser(author),
   }
+}
+
+/** A16: a message without text shows the names of its files, of which this door has a field for the first alone. */
+function contentOf({ content, attachments }: Message): string {
+  return content === '' ? attachments.map(({ fileName }) => fileName).join('\n') : content
 }
 
 export function encodeMember(member: Member, user: User, unreadCount: number): MemberObject {
@@ -93,7 +98,7 @@ function encodeEnvelope({ type, data }: Shown, { roomId, userId }: Place, cursor
 function show(event: ChatEvent): Shown | null {
   switch (event.type) {
     case 'message.posted':
-      return { type: 'message', data: encodeMessage(event.message, event.user) }
+      return event.message.deletedAt === null ? { type: 'message', data: encodeMessage(event.message, event.user) } : null
     case 'read.advanced':
       return event.explicit ? { type: 'read', data: { user_id: event.userId, last_read_at: encodeTime(event.at) } } : null
     case 'member.added':

@@ -11,6 +11,7 @@ const author: User = {
   bio: null,
   avatarUrl: null,
   origin: 'registered',
+  departmentId: null,
   isActive: true,
   createdAt: 0,
   updatedAt: 0,
@@ -24,6 +25,7 @@ const message: Message = {
   kind: 'text',
   content: 'Hello',
   fileUrl: null,
+  attachments: [],
   createdAt: Date.UTC(2025, 0, 15, 12, 30, 0, 120),
   editedAt: null,
   deletedAt: null,
@@ -54,12 +56,12 @@ describe('frames', () => {
       { ...base, type: 'message.edited', message },
       { ...base, type: 'message.deleted', message: { ...message, deletedAt: 1 } },
       { ...base, type: 'message.posted', message: { ...message, content: '', deletedAt: 1 } },
-      { ...base, type: 'room.created' },
+      { ...base, type: 'room.created', memberIds: [7] },
       { ...base, type: 'room.updated', name: 'x', description: null },
       { ...base, type: 'room.deleted' },
       { ...base, type: 'member.removed' },
       { ...base, type: 'role.changed', role: 'admin' },
-      { ...base, type: 'read.advanced', explicit: true, markerSeq: 9, messageId: 5 },
+      { ...base, type: 'read.advanced', explicit: true, passed: true, markerSeq: 9, messageId: 5 },
       { type: 'presence.changed', roomId: 3, userId: 7, online: true, user: author },
     ]
     for (const event of others) expect(plainFormat.encode(event, null), event.type).toBeNull()
@@ -80,5 +82,19 @@ describe('messages', () => {
     expect(encodeMessage({ ...message, content: '', fileUrl }, author).content).toBe(name)
     expect(encodeMessage({ ...message, fileUrl }, author).content).toBe('Hello')
     expect(encodeMessage({ ...message, content: '', fileUrl, deletedAt: 1 }, author).content).toBe('')
+  })
+
+  test('[A16] without text is shown as the names of its files, one a line', () => {
+    const attachments = ['보고서.pdf', 'b.png'].map((fileName, id) => ({
+      id,
+      fileName,
+      url: `/uploads/${id}`,
+      mimeType: null,
+      sizeBytes: 1,
+    }))
+    const shown = (changes: Partial<Message>) => encodeMessage({ ...message, ...changes }, author).content
+    expect(shown({ content: '', attachments })).toBe('보고서.pdf\nb.png')
+    expect(shown({ content: '', attachments, fileUrl: '/uploads/a.txt' })).toBe('a.txt\n보고서.pdf\nb.png')
+    expect(shown({ attachments })).toBe('Hello')
   })
 })

@@ -38,15 +38,17 @@ export function encodeMessage(message: Message, author: User): MessageResponse {
   return { id, content: contentOf(message), channel_id: roomId, author_id: authorId, author_username: author.username, ...times }
 }
 
-/** A16: there are no files here, so a message without text shows the file's name. */
-function contentOf({ content, fileUrl, deletedAt }: Message): string {
-  if (content !== '' || fileUrl === null || deletedAt !== null) return content
-  return (
-    fileUrl
-      .split(/[?#]/, 1)[0]!
-      .split('/')
-      .findLast((part) => part !== '') ?? ''
-  )
+/** A16: there are no files here, so a message without text shows their names, one a line. */
+function contentOf({ content, fileUrl, attachments, deletedAt }: Message): string {
+  if (content !== '' || deletedAt !== null) return content
+  const names = attachments.map(({ fileName }) => fileName)
+  return (fileUrl === null ? names : [nameIn(fileUrl), ...names]).join('\n')
+}
+
+/** The last part of its path. */
+function nameIn(fileUrl: string): string {
+  const parts = fileUrl.split(/[?#]/, 1)[0]!.split('/')
+  return parts.findLast((part) => part !== '') ?? ''
 }
 
 /** G7: the only frame that everybody gets is a message. */

@@ -1,0 +1,213 @@
+/** How the chat looks at this door (P1, P4, P5, P7, P8). Pure; keys stand in the contract's order. */
+import type { OrganisationTree, DepartmentNode } from '../../core/actions/organisation.ts'
+import type { ChatView } from '../../core/chat-list.ts'
+import type { CountedMessage } from '../../core/counted-messages.ts'
+import type { ChatEvent, MemberAdded } from '../../core/events.ts'
+import type { Department, Message, User } from '../../core/model.ts'
+import type { Format } from '../../core/session.ts'
+import type {
+  AccountObject,
+  AttachmentObject,
+  ConversationObject,
+  DepartmentObject,
+  FrameObject,
+  ListedMessageObject,
+  MessageObject,
+  PersonObject,
+  TreeNode,
+} from './wire.ts'
+
+// ------------------------------------------------------------------------------------------------------------------- times
+
+/** P7: ISO with milliseconds and Z. */
+function encodeTime(timeMs: number): string {
+  return new Date(timeMs).toISOString()
+}
+
+/** P7: `YYYY-MM-DD HH:MM:SS` by the clocks of a zone; the format of Sweden is the one that has it so. */
+export function createTimeText(timeZone: string): (timeMs: number) => string {
+  const format = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' })
+  return (timeMs) => format.format(timeMs)
+}
+
+export type TimeText = ReturnType<typeof createTimeText>
+
+// ---------------------------------------------------------------------------------------------------------------- messages
+
+/** P5: a name to show. */
+function nameOf({ fullName, username }: User): string {
+  return fullName.trim() || username
+}
+
+/** As it is answered to its sender and as everybody gets it. */
+export function encodeMessage(message: Message, author: User): MessageObject {
+  const attachments = encodeAttachments(message)
+  return { ...encodeText(message, author), ...(attachments.length > 0 && { attachments }) }
+}
+
+/** As it stands in a list. */
+export function encodeListed({ message, author, unreadCount }: CountedMessage, timeText: TimeText): ListedMessageObject {
+  return {
+    ...encodeText(message, author),
+    created_at_text: timeText(message.createdAt),
+    attachments: encodeAttachments(message),
+    unread_count: unreadCount,
+  }
+}
+
+function encodeText({ id, roomId, authorId, content, createdAt }: Message, author: User) {
+  return {
+    id,
+    chat_id: roomId,
+    sender_id: authorId,
+    sender_name: nameOf(author),
+    content: content === '' ? null : content,
+    created_at: encodeTime(createdAt),
+  }
+}
+
+/** A16: what another door knows as an address is a file of which nothing but its name is known. */
+function encodeAttachments({ id: message_id, fileUrl, attachments }: Message): AttachmentObject[] {
+  const stored = attachments.map(({ id, fileName, url, mimeType, sizeBytes }) => {
+    return { id, message_id, file_name: fileName, file_path: url, mime_type: mimeType, size: sizeBytes }
+  })
+  if (fileUrl === null) return stored
+  const named = { id: message_id, message_id, file_name: nameIn(fileUrl), file_path: fileUrl, mime_type: null, size: 0 }
+  return [named, ...stored]
+}
+
+/** The last part of its path; of an address without a path, the address. */
+function nameIn(fileUrl: string): string {
+  const path = fileUrl.split(/[?#]/, 1)[0]!.replace(/^https?:\/\/[^/]*/i, '')
+  return path.split('/').findLast((part) => part !== '') ?? fileUrl
+}
+
+// ------------------------------------------------------------------------------------------------------------------- chats
+
+const filesOnly = '파일 첨부'
+
+/** P8. */
+export function encodeConversation(view: ChatView, timeText: TimeText): ConversationObject {
+  const { room, last, other } = view
+  const at = last && last.message.createdAt
+  return {
+    id: room.id,
+    is_group: room.kind !== 'direct',
+    title: room.name === '' ? null : room.name,
+    updated_at: encodeTime(at ?? room.updatedAt),
+    last_content: last && summaryOf(last.message),
+    last_at: at === null ? null : encodeTime(at),
+    last_at_text: at === null ? null : timeText(at),
+    last_sender_name: last && nameOf(last.author),
+    unread_count: view.unreadCount,
+    other_user_id: other && other.id,
+    other_user_name: other && nameOf(other),
+    member_count: view.memberCount,
+  }
+}
+
+function summaryOf({ content, fileUrl, attachments }: Message): string | null {
+  if (content !== '') return content
+  return fileUrl !== null || attachments.length > 0 ? filesOnly : null
+}
+
+// ------------------------------------------------------------------------------------------------------------------ people
+
+export function encodePerson(user: User): PersonObject {
+  return { id: user.id, name: nameOf(user), username: user.username, is_active: user.isActive }
+}
+
+export function encodeAccount({ id, username, email, fullName }: User): AccountObject {
+  return { id, username, email, full_name: fullName }
+}
+
+export function encodeDepartment({ id, name, code, parentId, sortOrder, isActive }: Department): DepartmentObject {
+  return { id, name, code, parent_id: parentId, sort_order: sortOrder, is_active: isActive }
+}
+
+/** P1: departments before the people beside them; those without one last. */
+export function encodeTree({ roots, unassigned }: OrganisationTree): TreeNode[] {
+  const nodes = roots.map(encodeBranch)
+  if (unassigned.length === 0) return nodes
+  const children = unassigned.map(encodeLeaf)
+  return [...nodes, { key: 'd-__unassigned__', label: '부서 없음', type: 'dept', data: { id: null, type: 'dept' }, children }]
+}
+
+function encodeBranch({ department: { id, name }, children, users }: DepartmentNode): TreeNode {
+  const below = [...children.map(encodeBranch), ...users.map(encodeLeaf)]
+  return { key: `d-${id}`, label: name, type: 'dept', data: { id, type: 'dept' }, children: below }
+}
+
+function encodeLeaf(user: User): TreeNode {
+  return { key: `u-${user.id}`, label: nameOf(user), type: 'user', data: { id: user.id, type: 'user' }, children: [] }
+}
+
+// ------------------------------------------------------------------------------------------------------------------ frames
+
+/** A whole frame of the stream; `id:` is what a client resumes from (P3). */
+export function encodeFrame(frame: FrameObject, cursor: string | null = null): string {
+  const data = `data: ${JSON.stringify(frame)}\n\n`
+  return cursor === null ? data : `id: ${cursor}\n${data}`
+}
+
+/** P4: null for what this door does not show. */
+function show(event: ChatEvent): FrameObject | null {
+  switch (event.type) {
+    case 'message.posted':
+      return showPosted(event.message, event.user)
+    case 'message.edited':
+      return event.message.deletedAt === null ? showEdited(event.message) : null
+    case 'message.deleted':
+      return showChange({ chat_id: event.roomId, action: 'message_deleted', message_id: event.message.id })
+    case 'read.advanced':
+      return event.passed ? showRead(event.roomId, event.userId, event.messageId) : null
+    case 'member.added':
+      return showInvited(event)
+    case 'member.removed':
+      return showChange({ chat_id: event.roomId, action: 'left', user_id: event.userId, user_name: nameOf(event.user) })
+    default:
+      return null
+  }
+}
+
+function showPosted(message: Message, author: User): FrameObject | null {
+  if (message.deletedAt !== null) return null
+  return { type: 'message', data: { chat_id: message.roomId, message: encodeMessage(message, author) } }
+}
+
+function showEdited({ roomId, id, content }: Message): FrameObject {
+  return showChange({ chat_id: roomId, action: 'message_edited', message_id: id, content: content === '' ? null : content })
+}
+
+function showRead(chat_id: number, user_id: number, last_message_id: number | null): FrameObject {
+  return { type: 'read', data: { chat_id, user_id, last_message_id } }
+}
+
+/** One frame for one invitation: its last event's. */
+function showInvited({ roomId, userId, user, together, invitation }: ChatEvent & MemberAdded): FrameObject | null {
+  if (together.length > 0 && together.at(-1) !== userId) return null
+  const { inviter, invited } = invitation ?? { inviter: null, invited: [user] }
+  return showChange({
+    chat_id: roomId,
+    action: 'invited',
+    inviter_id: inviter && inviter.id,
+    inviter_name: inviter && nameOf(inviter),
+    invited_user_ids: invited.map(({ id }) => id),
+    invited_user_names: invited.map(nameOf),
+  })
+}
+
+function showChange(data: Extract<FrameObject, { type: 'conversation' }>['data']): FrameObject {
+  return { type: 'conversation', data }
+}
+
+/** A text is a whole frame, so that a cut in a joined write leaves whole ones with cursors of their own. */
+export const groupwareFormat: Format = {
+  dialect: 'groupware',
+  withCursor: true,
+  encode(event, cursor) {
+    const shown = show(event)
+    return shown && encodeFrame(shown, cursor)
+  },
+  join: (texts) => Buffer.from(texts.join('')),
+}
