@@ -4,23 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
-import { describe, it } from 'vitest'
 import { findPort } from '../../../test/child.ts'
+import { describeWith } from '../../../test/programs.ts'
 
 const program = 'redis-server'
 
-/** Without a Redis server on the machine the tests are skipped by name; where CI is set, its absence is a failure. */
 export function describeRedis(name: string, tests: () => void): void {
-  if (spawnSync(program, ['--version']).status === 0) describe(name, tests)
-  else if (process.env['CI'] === 'true')
-    // A test that fails says more than a suite that throws.
-    it(`${name}: ${program} is installed`, () => {
-      throw new Error('it is not')
-    })
-  else
-    describe.skip(`${name}: ${program} is not installed`, () => {
-      it('needs one')
-    })
+  describeWith(program, spawnSync(program, ['--version']).status === 0, name, tests)
 }
 
 export interface TestRedis {

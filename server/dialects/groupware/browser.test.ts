@@ -296,6 +296,8 @@ describeBrowser('in Chromium', () => {
         await door.send(roomId, ann, 'for bob alone')
         await hear(source, 'for bob alone')
         expect(tried.map(({ shown }) => shown)).toEqual([[], []])
+        // A browser would keep a stream from the page also where the server opens it.
+        expect(proxy.answered().match(/\r\ncontent-type: text\/event-stream/gi)).toHaveLength(1)
         const asked = proxy.requests
           .join('')
           .split('\r\n\r\n')

@@ -15,6 +15,8 @@ export interface CuttingProxy {
   port: number
   /** What each link's client has sent. */
   requests: string[]
+  /** All that the server has answered. */
+  answered(): string
   /** The cuts that are still to come. */
   cuts: Cut[]
   close(): Promise<void>
@@ -24,6 +26,7 @@ export interface CuttingProxy {
 export async function openCuttingProxy(targetPort: number, cuts: Cut[] = []): Promise<CuttingProxy> {
   const links = new Set<Socket>()
   const requests: string[] = []
+  let answered = ''
   const left = [...cuts]
 
   const server = createServer((client) => {
@@ -34,6 +37,7 @@ export async function openCuttingProxy(targetPort: number, cuts: Cut[] = []): Pr
     }
     client.on('close', () => target.destroy())
     target.on('close', () => client.destroySoon())
+    target.on('data', (piece) => void (answered += piece.toString('latin1')))
     let link: number | null = null
     client.on('data', (piece) => {
       // A browser opens links that it then does not use: one counts when something is asked on it.
@@ -48,6 +52,7 @@ export async function openCuttingProxy(targetPort: number, cuts: Cut[] = []): Pr
   return {
     port: (server.address() as AddressInfo).port,
     requests,
+    answered: () => answered,
     cuts: left,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))

@@ -1,0 +1,75 @@
+/** An nginx of a test's own, in front of a server. */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from './chat.ts'
+import { findPort } from './child.ts'
+import { describeWith } from './programs.ts'
+
+/** Where Debian has it; not on everybody's PATH. */
+const program = '/usr/sbin/nginx'
+
+export function describeNginx(name: string, tests: () => void): void {
+  describeWith(program, spawnSync(program, ['-v']).status === 0, name, tests)
+}
+
+export interface TestNginx {
+  /** `http://127.0.0.1:<port>`. */
+  url: string
+  stop(): Promise<void>
+}
+
+/** `server`: what stands in its server block beside `listen`; all else is as nginx has it when nobody says. */
+export async function startNginx(server: string): Promise<TestNginx> {
+  const directory = await mkdtemp(join(tmpdir(), 'madang-nginx-'))
+  const port = await findPort()
+  await writeFile(join(directory, 'nginx.conf'), settings(directory, `listen 127.0.0.1:${port};\n${server}`))
+  const child = spawn(program, ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', 'stderr'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  await until('an nginx that listens', () => {
+    if (child.exitCode !== null) throw new Error(`nginx did not start:\n${said}`)
+    return isListening(port)
+  })
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async stop() {
+      child.kill('SIGTERM')
+      await exited
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** One process, with nothing outside its directory. */
+function settings(directory: string, server: string): string {
+  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((of) => `${of}_temp_path ${directory}/${of};`)
+  return `
+    daemon off;
+    master_process off;
+    pid ${directory}/pid;
+    error_log stderr;
+    events {}
+    http {
+      access_log off;
+      ${places.join('\n')}
+      server {
+        ${server}
+      }
+    }`
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
