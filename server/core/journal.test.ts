@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createManualClock, settle } from '../../test/manual-clock.ts'
-import { keyed, makeRoom, post } from '../storage/contract/entries.ts'
+import { invite, keyed, makeRoom, post } from '../storage/contract/entries.ts'
 import { openWriter } from '../storage/contract/harness.ts'
 import { withFaults, type Fault } from '../storage/faulty.ts'
 import { createMemoryDatabase, type MemoryDatabase } from '../storage/memory/memory.ts'
@@ -166,6 +166,18 @@ describe('the journal gathers', () => {
     gate.open()
     await settle()
     expect(batches.map((batch) => batch.length)).toEqual([1, 1_000, 502, 1])
+  })
+
+  it('takes three invitations of 100 people at once, as each of those is a row', async () => {
+    const { say, submit, roomId, batches, gate } = await open()
+    gate.shut()
+    say('first')
+    await settle()
+    const people = (from: number) => Array.from({ length: 100 }, (_, i) => from + i)
+    for (let i = 1; i <= 5; i++) submit(invite(roomId, 1, people(i * 1_000)))
+    gate.open()
+    await settle()
+    expect(batches.map((batch) => batch.length)).toEqual([1, 3, 2])
   })
 
   it('[A8] gives two entries of one client key to two commits, so that the second finds the row of the first', async () => {

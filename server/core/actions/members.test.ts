@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { connect, openTestChat } from '../../../test/chat.ts'
 import { settle } from '../../../test/manual-clock.ts'
 import { openMemoryStorage } from '../../storage/memory/memory.ts'
+import { StorageUnavailable, type Entry, type Storage } from '../../storage/storage.ts'
 import type { Chat } from '../chat.ts'
 import type { Principal, Room, User } from '../model.ts'
 
@@ -257,6 +258,111 @@ describe('an invitation', () => {
     }
     await expect(invite(1, 3)).rejects.toMatchObject({ code: 'not_a_member' })
     expect(await membersOf(room)).toEqual(['2'])
+  })
+})
+
+describe('a large invitation', () => {
+  const crowd = (count: number) => Array.from({ length: count }, (_, nth) => 1_001 + nth)
+
+  /** What is asked to be stored, commit by commit; `between` runs while the first piece is on its way. */
+  function watch(storage: Storage, between: () => unknown = () => {}) {
+    const commits: Entry[][] = []
+    const { append } = storage.log
+    let hasBegun = false
+    storage.log.append = async (journal, position, entries) => {
+      const isPiece = entries.some(({ kind }) => kind === 'member.add' || kind === 'space.join')
+      commits.push(entries)
+      if (isPiece && !hasBegun) {
+        hasBegun = true
+        void between()
+        // By now what it submits waits for the next commit.
+        await settle()
+      }
+      return append(journal, position, entries)
+    }
+    return commits
+  }
+  const sizesOf = (commits: Entry[][]) =>
+    commits.map((entries) => entries.map((entry) => (entry.kind === 'member.add' ? entry.userIds.length : entry.kind)))
+
+  it('[P9] comes in pieces of 100, each told as one invitation, and others write between them', async () => {
+    const { members, messages, group, user, storage } = await open()
+    const commits = watch(storage, () => messages.post(user(2), group.id, { content: 'between' }))
+    expect(await members.invite(as(user(1)), group.id, crowd(250))).toBe(250)
+    expect(sizesOf(commits)).toEqual([[100], ['post'], [100], [50]])
+    const rows = (await storage.log.readLog(group.id, Number.MAX_SAFE_INTEGER, 251)).toReversed()
+    expect(rows.findIndex(({ type }) => type === 'message.posted')).toBe(100)
+    const told = rows.flatMap((row) => (row.type === 'member.added' ? [row.together] : []))
+    expect(told).toEqual(crowd(250).map((_, nth) => crowd(250).slice(nth - (nth % 100), nth - (nth % 100) + 100)))
+  })
+
+  it('[A11] into a channel comes in pieces of about 100 rows in all of its server, at least one person each', async () => {
+    const { members, messages, rooms, channel, space, user, storage, queries } = await openYard()
+    for (let nth = 1; nth < 30; nth++) await rooms.createChannel(as(user(1)), space.id, texts)
+    const commits = watch(storage, () => messages.post(user(2), channel.id, { content: 'between' }))
+    expect(await members.invite(as(user(1)), channel.id, crowd(7))).toBe(7)
+    const joins = (count: number) => Array.from({ length: count }, () => 'space.join')
+    expect(sizesOf(commits)).toEqual([joins(3), ['post'], joins(3), joins(1)])
+    expect((await queries.listSpacesOf(1_007)).map(({ id }) => id)).toEqual([space.id])
+    for (let nth = 30; nth < 101; nth++) await rooms.createChannel(as(user(1)), space.id, texts)
+    commits.length = 0
+    expect(await members.invite(as(user(1)), channel.id, crowd(9))).toBe(2)
+    expect(sizesOf(commits).flat()).toEqual(joins(9))
+    expect(commits.every((entries) => entries.length === 1)).toBe(true)
+  })
+
+  it('[P9] repeated adds nobody twice, and brings the rest', async () => {
+    const { members, group, user, membersOf } = await open()
+    expect(await members.invite(as(user(1)), group.id, crowd(150))).toBe(150)
+    expect(await members.invite(as(user(2)), group.id, crowd(260))).toBe(110)
+    expect(await members.invite(as(user(1)), group.id, crowd(260))).toBe(0)
+    expect(await membersOf(group)).toEqual(['1*', '2', '3', ...crowd(260).map(String)])
+  })
+
+  it('[P9] twice at once adds each once', async () => {
+    const { members, group, user, membersOf } = await open()
+    const added = await Promise.all([1, 2].map((id) => members.invite(as(user(id)), group.id, crowd(250))))
+    expect(added[0]! + added[1]!).toBe(250)
+    expect(await membersOf(group)).toHaveLength(253)
+  })
+
+  it('[P9] ends where its inviter leaves or the room goes, and tells how many had come', async () => {
+    const { members, rooms, group, user, storage, membersOf } = await open()
+    watch(storage, () => members.leave(user(2), group.id))
+    expect(await members.invite(as(user(2)), group.id, crowd(250))).toBe(100)
+    expect(await membersOf(group)).toEqual(['1*', '3', ...crowd(100).map(String)])
+    watch(storage, () => rooms.remove(as(user(1)), group.id))
+    expect(await members.invite(as(user(1)), group.id, crowd(350).slice(100))).toBe(100)
+    expect(await storage.log.findRoom(group.id)).toBeNull()
+  })
+
+  it('[P9] that ends before anybody came is refused', async () => {
+    const { members, group, user, storage, membersOf } = await open()
+    await members.invite(as(user(1)), group.id, crowd(100))
+    watch(storage, () => members.leave(user(2), group.id))
+    await expect(members.invite(as(user(2)), group.id, crowd(250))).rejects.toMatchObject({ code: 'not_a_member' })
+    expect(await membersOf(group)).toHaveLength(102)
+  })
+
+  it('[A11] ends where the channel goes, though its server stays', async () => {
+    const { members, rooms, channel, space, user, storage, queries } = await openYard()
+    await rooms.createChannel(as(user(1)), space.id, texts)
+    watch(storage, () => rooms.remove(as(user(1)), channel.id))
+    expect(await members.invite(as(user(1)), channel.id, crowd(120))).toBe(50)
+    expect([await queries.listSpacesOf(1_050), await queries.listSpacesOf(1_051)]).toMatchObject([[{ id: space.id }], []])
+  })
+
+  it('[A15] of which a piece cannot be stored is refused, and again brings the rest', async () => {
+    const { members, group, user, storage, membersOf } = await open()
+    const { append } = storage.log
+    let pieces = 0
+    storage.log.append = async (journal, position, entries) => {
+      if (++pieces === 2) throw new StorageUnavailable('away')
+      return append(journal, position, entries)
+    }
+    await expect(members.invite(as(user(1)), group.id, crowd(250))).rejects.toMatchObject({ code: 'unavailable' })
+    expect(await membersOf(group)).toHaveLength(103)
+    expect(await members.invite(as(user(1)), group.id, crowd(250))).toBe(150)
   })
 })
 
