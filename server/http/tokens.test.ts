@@ -31,6 +31,12 @@ test('[A9] a token made here comes back with its claims, until it expires', asyn
   expect(await tokens.verify(token)).not.toBeNull()
 })
 
+test('[A15] two tokens of one account, made in one second, are not the same: one may be revoked and the other not', async () => {
+  const tokens = createTokens({ secret, now: () => 1_700_000_000_500 })
+  const [first, second] = await Promise.all([tokens.sign({ sub: 'a' }, 60), tokens.sign({ sub: 'a' }, 60)])
+  expect(first).not.toBe(second)
+})
+
 test('[A9] a token signed by a host with the shared secret is good, also a short secret and without exp', async () => {
   const tokens = createTokens({ secret: 'short', now: () => 0 })
   expect(await tokens.verify(forge(hs256, { username: 'kim' }, 'short'))).toEqual({ username: 'kim' })

@@ -1,5 +1,5 @@
 /** Account tokens: JWTs signed with a shared secret (A9). */
-import { hash, webcrypto } from 'node:crypto'
+import { hash, randomUUID, webcrypto } from 'node:crypto'
 import { SignJWT, jwtVerify } from 'jose'
 
 export type Algorithm = 'HS256' | 'HS384' | 'HS512'
@@ -17,7 +17,7 @@ export interface TokensOptions {
 }
 
 export interface Tokens {
-  /** `iat` and `exp` are set here. */
+  /** `iat`, `exp` and a random `jti` are set here: of two tokens of one second, one can be revoked and the other not. */
   sign(claims: Record<string, unknown>, lifetimeS: number): Promise<string>
   /**
    * The claims, or null for anything that is not a good token now: another algorithm (`none` too), a wrong signature, expired, not yet valid,
@@ -41,7 +41,10 @@ export function createTokens(options: TokensOptions): Tokens {
     async sign(claims, lifetimeS) {
       const issuedS = Math.floor(now() / 1000)
       const token = new SignJWT(claims).setProtectedHeader({ alg: algorithm, typ: 'JWT' }).setIssuedAt(issuedS)
-      return token.setExpirationTime(issuedS + lifetimeS).sign(await key)
+      return token
+        .setJti(randomUUID())
+        .setExpirationTime(issuedS + lifetimeS)
+        .sign(await key)
     },
     async verify(token) {
       if (token.length > tokenCharsMax || !isCanonical(token)) return null
