@@ -62,12 +62,14 @@ export interface Approach {
 
 /**
  * Who calls: bearer header, then `?token=`, then the cookies, in the dialect's order; the first found decides (A9), also a bearer
- * header without a token. Null without a credential. Throws ChatError bad_credentials.
+ * header without a token. A service key counts as a bearer header alone (M3). Null without a credential. Throws ChatError
+ * bad_credentials.
  */
 export async function findCaller(door: Door, approach: Approach, cookies: readonly string[]): Promise<Caller | null> {
-  const token = findToken(door, approach, cookies)
+  const bearer = findBearer(approach.headers.authorization)
+  const token = bearer ?? findToken(door, approach, cookies)
   if (token === null) return null
-  if (door.isServiceKey(token)) return { principal: { kind: 'service', user: null }, tokenHash: null }
+  if (bearer !== null && door.isServiceKey(bearer)) return { principal: { kind: 'service', user: null }, tokenHash: null }
   const claims = await door.tokens.verify(token)
   if (!claims) throw new ChatError('bad_credentials')
   const tokenHash = sha256Hex(token)
@@ -76,8 +78,6 @@ export async function findCaller(door: Door, approach: Approach, cookies: readon
 }
 
 function findToken(door: Door, { headers, host, queryToken }: Approach, cookies: readonly string[]): string | null {
-  const bearer = findBearer(headers.authorization)
-  if (bearer !== null) return bearer
   if (queryToken !== null && queryToken !== '') return queryToken
   if (!mayCookieCount(door, headers.origin, host)) return null
   for (const name of cookies) {

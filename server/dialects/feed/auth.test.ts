@@ -101,6 +101,15 @@ describe('in production', () => {
     }
   })
 
+  test('[M3] a service key is a bearer header, and no cookie or ?token=', async () => {
+    const key = asHost.authorization.slice('Bearer '.length)
+    expect((await call(server, `GET ${rooms}/${roomId}`, undefined, asHost)).status).toBe(200)
+    expect((await call(server, `GET ${rooms}/${roomId}`, undefined, { cookie: `auth-token=${key}` })).status).toBe(401)
+    const path = `/ws/chat/${roomId}?user_id=${member.id}`
+    await (await listen(server, [roomId, member.id], '', asHost)).close()
+    expect((await refusal(server, `${path}&token=${key}`)).status).toBe(401)
+  })
+
   test('[A9] another scheme is none of ours: the next credential decides, and without one it is a 401', async () => {
     const token = member.bearer.authorization!.slice('Bearer '.length)
     const withCookie = { ...proxied, cookie: `auth-token=${token}` }
