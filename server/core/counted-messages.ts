@@ -23,13 +23,13 @@ export async function findRecent(
   roomId: RoomId,
   { sinceMs, limit }: { sinceMs: number; limit: number },
 ): Promise<Message[]> {
-  const found: Message[] = []
+  let found: Message[] = []
   let below = Number.MAX_SAFE_INTEGER
   for (let size = firstPage; found.length < limit; size *= pageGrowth) {
     const wanted = Math.min(size, limit - found.length)
     const page = await log.listMessagesBelow(roomId, below, wanted)
     const recent = page.filter((message) => message.createdAt >= sinceMs)
-    found.push(...recent)
+    found = found.concat(recent)
     if (recent.length < wanted) break
     below = recent.at(-1)!.seq
   }

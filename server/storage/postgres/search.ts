@@ -114,7 +114,7 @@ interface Range {
  * here: nearly all of a room's log are messages.
  */
 async function findIndexed(db: Database, search: Search, { upTo, except }: Range): Promise<number[]> {
-  const found: number[] = []
+  let found: number[] = []
   const canAsk = hasGrams(search.folded)
   let from = upTo + 1
   for (let step = FIRST_STEP; found.length < search.wanted && from > 1; step = Math.min(step * 2, STEP_MAX)) {
@@ -124,7 +124,7 @@ async function findIndexed(db: Database, search: Search, { upTo, except }: Range
     if (isLong && canAsk) return [...found, ...(await findByGrams(db, rest, { upTo: from - 1, except }))]
     const below = from
     from = Math.max(below - step, 1)
-    found.push(...(await scan(db, rest, { from, below, except })))
+    found = found.concat(await scan(db, rest, { from, below, except }))
   }
   return found
 }
@@ -147,13 +147,13 @@ async function scan(db: Database, { roomId, folded, wanted }: Search, { from, be
 
 /** Asks of the newest stretch first, then of as many as should hold the rest, by what was found so far. */
 async function findByGrams(db: Database, search: Search, { upTo, except }: Range): Promise<number[]> {
-  const found: number[] = []
+  let found: number[] = []
   let below = upTo + 1
   for (let stretches = 1; found.length < search.wanted && below > 1;) {
     const newest = stretchOf(below - 1)
     const oldest = Math.max(newest - stretches + 1, 0)
     const rest = { ...search, wanted: search.wanted - found.length }
-    found.push(...(await ask(db, rest, { below, except, asked: range(oldest, newest) })))
+    found = found.concat(await ask(db, rest, { below, except, asked: range(oldest, newest) }))
     below = oldest * STRETCH
     const lacking = ((search.wanted - found.length) * (upTo + 1 - below)) / found.length / STRETCH
     stretches = Math.min(Math.max(Math.ceil(lacking), 1), stretches * 4, STRETCHES_MAX)
