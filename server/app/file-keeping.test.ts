@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -125,7 +125,45 @@ describe('the sweep at a start', () => {
     const name = await put()
     await startNode(other.storage, { isAlone: true })
     expect(await listStored()).toEqual([name])
-    expect(warned.join()).toContain('nothing there is removed')
+    expect(warned.join()).toContain("FILES_DIR is not this database's alone")
+    expect(warned.join()).toMatch(/madang-database-\w+\).* Set FILES_DIR/)
+  })
+
+  it.each([true, false])(
+    '[P10] removes nothing of another database that came when there were no files (alone: %s)',
+    async (isAlone) => {
+      const [mine, other] = [await openDatabase(), await openDatabase()]
+      await (await startNode(mine.storage, { isAlone })).stop()
+      await startNode(other.storage, { isAlone })
+      const name = await put()
+      await age(name, 61 * minuteMs)
+      await attach(other.storage, other.writer, name)
+      for (const { storage } of [mine, other, mine]) await startNode(storage, { isAlone })
+      expect(await listStored()).toEqual([name])
+      expect(warned).toHaveLength(4)
+      expect((await files.listMarks()).filter((mark) => mark.startsWith('database-'))).toHaveLength(1)
+    },
+  )
+
+  it('[P10] removes nothing where two databases have their marks, not even what was begun', async () => {
+    const { storage } = await openDatabase()
+    await startNode(storage, { isAlone: true })
+    await files.mark('database-other')
+    const name = await put()
+    await writeFile(join(directory, 'unfinished', 'begun'), '')
+    await startNode(storage, { isAlone: true })
+    expect([await listStored(), await readdir(join(directory, 'unfinished'))]).toEqual([[name], ['begun']])
+  })
+
+  it('[P10] never takes files without a mark for its own, nor lets the next database do so', async () => {
+    const name = await put()
+    const [mine, other] = [await openDatabase(), await openDatabase()]
+    for (const { storage } of [mine, mine, other]) await startNode(storage, { isAlone: true })
+    expect(await listStored()).toEqual([name])
+    await files.remove(name)
+    await startNode(other.storage, { isAlone: true })
+    expect((await files.listMarks()).filter((mark) => mark.startsWith('database-'))).toEqual([])
+    expect(warned).toHaveLength(4)
   })
 
   it('[P10] a directory that has gone is told and ends nothing', async () => {

@@ -52,26 +52,45 @@ export function createFileKeeping(options: FileKeepingOptions): FileKeeping {
   }
 }
 
-/** What a crash, or a request that failed in mid-air, has left (P10). Nothing is removed beside another database's files. */
+/** What a crash, or a request that failed in mid-air, has left (P10). Nothing is removed where another database may have files. */
 async function sweep({ files, log, warn }: FileKeepingOptions, before: number): Promise<void> {
-  await files.removeUnfinished(before)
-  if (!(await isOurs(files, log))) {
-    return warn("FILES_DIR holds files, but none of this database's: nothing there is removed. See docs/operations.md")
+  const others = await findOthers(files, log)
+  if (others !== null) {
+    return warn(
+      `FILES_DIR is not this database's alone (it holds ${others}): left-over files there are not removed. Set FILES_DIR to a directory that no other database uses, or see docs/operations.md`,
+    )
   }
+  await files.removeUnfinished(before)
   for await (const names of files.listBefore(before)) {
     const kept = new Set(await log.filterAttached(names.map((name) => `/uploads/${name}`)))
     for (const name of names) if (!kept.has(`/uploads/${name}`)) await files.remove(name)
   }
 }
 
-/** A database is known by the tag of its first journal. It takes a directory without files for its own. */
-async function isOurs(files: FileStore, log: LogStore): Promise<boolean> {
+/**
+ * What in the directory may be another database's, in words; null where there is nothing. A database is known by the tag of its first
+ * journal. It takes a directory without files for its own. In any other it leaves a mark too, a guest's, or the owner would take its
+ * files for left-over ones at the next start.
+ */
+async function findOthers(files: FileStore, log: LogStore): Promise<string | null> {
   const [first] = await log.listJournals(1)
-  const mark = `database-${first?.tag}`
-  if ((await files.listMarks()).includes(mark)) return true
-  for await (const names of files.listBefore(Number.POSITIVE_INFINITY)) if (names.length > 0) return false
-  await files.mark(mark)
-  return true
+  if (first === undefined) throw new Error('this database has no journal yet')
+  const [owner, guest] = [`database-${first.tag}`, `guest-${first.tag}`]
+  const marks = (await files.listMarks()).filter((mark) => /^(database|guest)-/.test(mark))
+  const foreign = marks.filter((mark) => mark !== owner && mark !== guest)
+  const isOwner = marks.includes(owner)
+  if (isOwner && foreign.length === 0) return null
+  if (foreign.length === 0 && !(await hasFiles(files))) {
+    await files.mark(owner)
+    return null
+  }
+  if (!isOwner) await files.mark(guest)
+  return foreign.length === 0 ? 'files without a mark' : foreign.map((mark) => `madang-${mark}`).join(', ')
+}
+
+async function hasFiles(files: FileStore): Promise<boolean> {
+  for await (const names of files.listBefore(Number.POSITIVE_INFINITY)) if (names.length > 0) return true
+  return false
 }
 
 function markOf({ number, tag }: JournalRecord): string {

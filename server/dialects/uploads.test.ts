@@ -1,12 +1,14 @@
 /** Files that came with a message, as members and others fetch them (P10, A16). */
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { until } from '../../test/chat.ts'
 import { openDiskFileStore } from '../files/disk/disk-file-store.ts'
 import { isStoredName } from '../files/file-store.ts'
-import { openRaw } from '../http/raw-client.fixture.ts'
+import { openRaw, type RawClient } from '../http/raw-client.fixture.ts'
 import { asHost, openGroupware, type Groupware, type Person } from './groupware/groupware.fixture.ts'
 
 const png = Buffer.from('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489', 'hex')
@@ -243,5 +245,106 @@ describe('what is left', () => {
     client.socket.destroy()
     await until('nothing is left', async () => (await listStored()).length === 0 && (await unfinished()).length === 0)
     expect(groupware.server.logged.filter((line) => line.startsWith('error'))).toEqual([])
+  })
+})
+
+describe('who does not read', () => {
+  const big = Buffer.alloc(8 * 1024 * 1024)
+  const requestOf = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ${kim.bearer['authorization']}\r\n\r\n`
+
+  /** The files of the store that this process, which is also the server's, has open. */
+  async function countOpen(): Promise<number> {
+    const descriptors = await readdir('/proc/self/fd')
+    const paths = await Promise.all(descriptors.map((one) => readlink(`/proc/self/fd/${one}`).catch(() => '')))
+    return paths.filter((path) => path.startsWith(directory)).length
+  }
+
+  /** Waits until the server has closed all of them; the garbage collector, which warns of each it closes, does not count. */
+  async function untilClosed(): Promise<void> {
+    const warnings: string[] = []
+    const note = ({ message }: Error) => void warnings.push(message)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    await until('all files are closed', async () => (await countOpen()) === 0)
+    await new Promise(setImmediate)
+    expect(warnings).toEqual([])
+  }
+
+  /** A client that asks and reads nothing. */
+  async function ask(requests: string): Promise<RawClient> {
+    const client = await openRaw(groupware.server.port)
+    client.socket.pause()
+    client.send(requests)
+    return client
+  }
+
+  /** The server's ends of the connections that requests come on from now. */
+  function watchSockets(): Socket[] {
+    const sockets: Socket[] = []
+    const note = (message: unknown) => void sockets.push((message as { socket: Socket }).socket)
+    subscribe('http.server.request.start', note)
+    onTestFinished(() => void unsubscribe('http.server.request.start', note))
+    return sockets
+  }
+
+  it('[P10] holds one file, however many he asks for at once, and none when he has gone', async () => {
+    const { paths } = await attach(['a.bin', big])
+    const clients = await Promise.all(Array.from({ length: 10 }, () => ask(requestOf(paths[0]!).repeat(30))))
+    await until('each has a file', async () => (await countOpen()) === clients.length)
+    await get('/uploads/none.png')
+    expect(await countOpen()).toBe(clients.length)
+    for (const client of clients) client.socket.destroy()
+    await untilClosed()
+    expect(groupware.server.logged).toEqual([])
+  })
+
+  it('[P10] no file stays open behind an answer without bytes', async () => {
+    const { paths } = await attach(['a.txt', 'text'], ['b.txt', ''])
+    const etag = (await get(paths[0]!)).headers.get('etag')!
+    await get(paths[0]!, { ...kim.bearer, 'if-none-match': etag })
+    await get(paths[0]!, kim.bearer, 'HEAD')
+    await get(paths[1]!)
+    await untilClosed()
+  })
+
+  it('[P10] leaves no file open by going at any moment', async () => {
+    const { paths } = await attach(['a.bin', big])
+    const sockets = watchSockets()
+    for (let turns = 0; turns < 40; turns++) {
+      const client = await ask(requestOf(paths[0]!).repeat(5))
+      await until('the request', () => sockets.length > 0)
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+      client.socket.resetAndDestroy()
+      await until('the end', () => sockets.every((socket) => socket.destroyed))
+      sockets.length = 0
+    }
+    await untilClosed()
+  })
+
+  it('[P10] is cut off when nothing has moved for 15 s', async () => {
+    const { paths } = await attach(['a.bin', big])
+    const sockets = watchSockets()
+    const client = await ask(requestOf(paths[0]!))
+    await until('the deadline', () => sockets[0]?.timeout === 15_000)
+    sockets[0]!.setTimeout(10)
+    await untilClosed()
+    client.socket.resume()
+    expect((await client.closed).length).toBeLessThan(big.length)
+  })
+
+  it('[P10] what comes after a download on its connection has its own time', async () => {
+    const { paths } = await attach(['a.txt', 'text'])
+    const sockets = watchSockets()
+    const times: (number | undefined)[] = []
+    const note = () => void times.push(sockets[0]!.timeout)
+    subscribe('http.server.response.finish', note)
+    onTestFinished(() => void unsubscribe('http.server.response.finish', note))
+    const client = await openRaw(groupware.server.port)
+    client.send(requestOf(paths[0]!) + requestOf('/api/chats') + requestOf(paths[0]!))
+    await until('three answers', () => times.length === 3)
+    expect(times).toEqual([0, 0, 0])
+    await until('the time of an idle connection', () => sockets[0]!.timeout! > 60_000)
+    client.socket.end()
+    expect((await client.closed).match(/HTTP\/1.1 \d+/g)).toEqual(Array(3).fill('HTTP/1.1 200'))
   })
 })

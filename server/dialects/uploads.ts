@@ -11,6 +11,9 @@ import { approachOf, getCaller } from './groupware/auth.ts'
 /** What a browser may show on its own page: images that hold no scripts. */
 const safeImages = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp'])
 
+/** As long as a live connection's queue may stand still (http/keeper.ts). */
+const drainDeadlineMs = 15_000
+
 /** Before the server listens; errors are answered in `groupware`'s shape. */
 export function registerUploads(door: Door): void {
   door.http.app.route({
@@ -19,14 +22,41 @@ export function registerUploads(door: Door): void {
     schema: { hide: true },
     handler: async (request, reply) => {
       const { file } = request.params as { file: string }
+      await awaitTurn(request, reply)
       const { principal } = await getCaller(door, approachOf(door, request))
       const attachment = await door.chat.queries.findAttachment(principal, `/uploads/${file}`)
       const found = attachment && (await door.files.open(file))
       if (!attachment || !found) throw new ProblemError({ kind: 'not_found' })
+      await closeAtEnd(reply, found)
       addHeaders(reply, attachment, request)
       return sendFile(request, reply, found)
     },
   })
+}
+
+/**
+ * Of requests that came in one go only the first has the socket. The others wait for it without a file: when it closes, Node ends the
+ * requests, but never the answers that have not had it.
+ */
+async function awaitTurn({ raw }: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (raw.destroyed || reply.raw.socket !== null) return
+  await new Promise<void>((resolve) => {
+    reply.raw.once('socket', () => resolve())
+    raw.once('close', resolve)
+  })
+}
+
+/** The file lasts no longer than its answer, and an answer that nobody reads no longer than the deadline. */
+async function closeAtEnd({ raw }: FastifyReply, file: OpenFile): Promise<void> {
+  const { socket } = raw
+  if (raw.destroyed || socket === null) {
+    await file.close()
+    throw new ProblemError({ kind: 'not_found' })
+  }
+  raw.once('close', () => void file.close())
+  socket.setTimeout(drainDeadlineMs)
+  // Before Node's own listener, which gives an idle connection its time; what comes next may as well be a quiet stream.
+  raw.prependOnceListener('finish', () => void socket.setTimeout(0))
 }
 
 /** Who may no longer see a room must not find its files in a cache: it asks each time, and is told 304. */
@@ -53,13 +83,12 @@ function encodeLabel(label: string): string {
   )
 }
 
-async function sendFile(request: FastifyRequest, reply: FastifyReply, file: OpenFile): Promise<FastifyReply> {
+function sendFile(request: FastifyRequest, reply: FastifyReply, file: OpenFile): FastifyReply {
   const { headers, method } = request
   const etag = String(reply.getHeader('etag'))
   const isKnown = headers['if-none-match']?.split(',').some((one) => one.trim().replace(/^W\//, '') === etag) ?? false
   const range = isKnown || (headers['if-range'] ?? etag) !== etag ? null : parseRange(headers.range, file.sizeBytes)
   if (range) reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${file.sizeBytes}`)
-  if (isKnown || method === 'HEAD' || file.sizeBytes === 0) await file.close()
   if (isKnown) return reply.code(304).removeHeader('content-type').send()
   reply.header('content-length', range ? range.last - range.first + 1 : file.sizeBytes)
   if (method === 'HEAD' || file.sizeBytes === 0) return reply.send()
