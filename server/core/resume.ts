@@ -94,14 +94,18 @@ async function collectIn(log: LogStore, stay: Stay, gap: Gap): Promise<Found | n
   return rows && reads && { rows, reads, end: endOf(stay, gap) }
 }
 
-/** A room's rows are covered up to some seq and not beyond it. */
+/**
+ * A room's rows are covered up to some seq and not beyond it. Not so those behind his removal: they are in no replay, so nothing waits
+ * for them, and a cursor may cover one of them and none of his own.
+ */
 async function collectRows(log: LogStore, stay: Stay, { from, upTo, limit }: Gap): Promise<LogRow[] | null> {
   const rows: LogRow[] = []
   let behindHim = 0
   let isHis = stay.leftStamp === null
   for await (const row of walk((below, count) => log.readLog(stay.roomId, below, count), seqOf)) {
-    if (row.seq < stay.joinedSeq || isCovered(from, row.stamp)) return rows
+    if (row.seq < stay.joinedSeq) return rows
     isHis ||= isSame(row.stamp, stay.leftStamp)
+    if (isHis && isCovered(from, row.stamp)) return rows
     if (isHis && isCovered(upTo, row.stamp)) rows.push(row)
     else if (!isHis) behindHim++
     if (rows.length + behindHim > limit) return null
