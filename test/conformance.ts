@@ -2,7 +2,7 @@
  * Whether answers are what /openapi.json says of them. `watchFetch` in a setup file holds a whole suite to it: every answer that a
  * test gets by `fetch` from one of our servers.
  */
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 
 interface Operation {
   responses: Record<string, { content?: Record<string, object> }>
@@ -32,6 +32,8 @@ const json = 'application/json'
 export function createConformance(document: Document): Conformance {
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
   ajv.addSchema(document, 'document')
+  // Compiled once: ajv keeps what it was given for good, and takes a new object for a new schema.
+  const validators = new Map<string, ValidateFunction>()
   const routes = Object.keys(document.paths).map((path) => ({ path, pattern: patternOf(path) }))
   // A literal segment goes before a parameter, as in the router.
   routes.sort((a, b) => a.path.split('{').length - b.path.split('{').length)
@@ -53,7 +55,9 @@ export function createConformance(document: Document): Conformance {
     if (!answer) return fail('the status is not documented')
     if (!answer.content) return body === '' ? undefined : fail('documented without a body')
     const where = ['paths', route.path, method.toLowerCase(), 'responses', String(status), 'content', json, 'schema']
-    const validate = ajv.compile({ $ref: `document#/${where.map(encodePointer).join('/')}` })
+    const pointer = `document#/${where.map(encodePointer).join('/')}`
+    const validate = validators.get(pointer) ?? ajv.compile({ $ref: pointer })
+    validators.set(pointer, validate)
     if (!validate(JSON.parse(body))) fail(ajv.errorsText(validate.errors))
   }
 

@@ -242,7 +242,7 @@ const eachWrites = messageCount / writerCount
 function crowd(openStorage: OpenStorage): void {
   it(
     '[A1] 10,000 messages of 20 writers at both doors reach every reader once, in one order, which is that of the history',
-    { timeout: 180_000 },
+    { timeout: 400_000 },
     async () => {
       await start(openStorage, true)
       const people = await enrollAll(server, 'person', writerCount + 1)
