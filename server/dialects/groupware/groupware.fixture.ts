@@ -130,7 +130,9 @@ async function readFrames({ body }: Response, frames: wire.FrameObject[]): Promi
   for await (const piece of body!.pipeThrough(new TextDecoderStream())) {
     const blocks = (text + piece).split('\n\n')
     text = blocks.pop()!
-    for (const block of blocks) frames.push(wire.frame.parse(JSON.parse(/^data: (.*)$/m.exec(block)![1]!)))
+    const parsed = blocks.map((block) => wire.frame.parse(JSON.parse(/^data: (.*)$/m.exec(block)![1]!)))
+    // A ping may come at any time.
+    frames.push(...parsed.filter(({ type }) => type !== 'ping'))
   }
 }
 
