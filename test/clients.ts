@@ -1,4 +1,4 @@
-/** Stock clients of both doors, for tests that cross them: `fetch` and `ws`, with tokens that a host signed. */
+/** Stock clients of the doors, for tests that cross them and for each door's own: `fetch` and `ws`, with tokens that a host signed. */
 import { WebSocket } from 'ws'
 import { createTokens } from '../server/http/tokens.ts'
 import { until } from './chat.ts'
@@ -13,28 +13,26 @@ export interface Place {
 export interface Reply {
   status: number
   headers: Headers
+  text: string
   // oxlint-disable-next-line typescript/no-explicit-any -- answers are what is being tested
   body: any
 }
 
-/** `body`: an object is sent as JSON, a string and bytes as they are. */
+/** `body`: an object is sent as JSON, a string, bytes and a form as they are. Rejects where the answer is not as documented (setup.ts). */
 export async function call(place: Place, route: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {
   const [method = '', path = ''] = route.split(' ')
-  const isRaw = typeof body === 'string' || body instanceof Uint8Array
+  const isRaw = typeof body === 'string' || body instanceof Uint8Array || body instanceof FormData
   const type: Record<string, string> = isRaw || body === undefined ? {} : { 'content-type': 'application/json' }
   const init: RequestInit = { method, headers: { ...type, ...headers } }
   if (body !== undefined) init.body = isRaw ? (body as NonNullable<RequestInit['body']>) : JSON.stringify(body)
   const answer = await fetch(place.url + path, init)
-  const text = await answer.text()
-  return { status: answer.status, headers: answer.headers, body: parse(text) }
+  return replyOf(answer.status, answer.headers, await answer.text())
 }
 
-function parse(text: string): unknown {
-  try {
-    return text === '' ? null : JSON.parse(text)
-  } catch {
-    return text
-  }
+/** What calls itself JSON is. */
+function replyOf(status: number, headers: Headers, text: string): Reply {
+  const isJson = headers.get('content-type')?.startsWith('application/json') && text !== ''
+  return { status, headers, text, body: isJson ? JSON.parse(text) : text || null }
 }
 
 /** As `call`, for what is only a preparation: throws where it does not succeed. */
@@ -229,10 +227,7 @@ function openClient(socket: WebSocket, door: Door): Client {
       await until(`a frame ${type}`, () => found() !== undefined)
       return found()!
     },
-    settled() {
-      socket.ping()
-      return new Promise((resolve) => socket.once('pong', () => resolve()))
-    },
+    settled: () => settle(socket),
     async close() {
       socket.close()
       await until('the close', () => client.closedWith !== null)
@@ -258,10 +253,16 @@ function seenIn(door: Door, frame: Frame): Seen | null {
   return typeof frame.content === 'string' ? seenAtGuild(frame as unknown as GuildMessage) : null
 }
 
-/** What an upgrade that must not succeed is answered. */
-export function refusal(address: string, headers: Record<string, string> = {}): Promise<Reply> {
+/** Resolves once what was sent to this socket so far has come: it pings, and what is before the pong is here. */
+export function settle(socket: WebSocket): Promise<void> {
+  socket.ping()
+  return new Promise((resolve) => socket.once('pong', () => resolve()))
+}
+
+/** What an upgrade that must not succeed is answered. `localAddress` is where the client calls from. */
+export function refusal(address: string, headers: Record<string, string> = {}, localAddress = '127.0.0.1'): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(address, { headers })
+    const socket = new WebSocket(address, { headers, localAddress })
     socket.on('error', reject)
     socket.on('open', () => {
       socket.close()
@@ -272,7 +273,7 @@ export function refusal(address: string, headers: Record<string, string> = {}): 
       answer.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))
       answer.on('end', () => {
         const plain = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as [string, string])
-        resolve({ status: answer.statusCode ?? 0, headers: new Headers(plain), body: parse(text) })
+        resolve(replyOf(answer.statusCode ?? 0, new Headers(plain), text))
       })
     })
   })

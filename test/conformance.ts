@@ -93,8 +93,9 @@ export function watchFetch(): void {
   globalThis.fetch = async (input, init) => {
     const answer = await plainFetch(input, init)
     const { origin, hostname, pathname } = new URL(answer.url)
-    const isStream = answer.body !== null && !answer.headers.get('content-type')?.startsWith(json)
-    if (hostname !== '127.0.0.1' || isStream) return answer
+    // Elsewhere may be streams, which do not end, and files; what a documented door answers is JSON.
+    const mayEnd = answer.body === null || answer.headers.get('content-type')?.startsWith(json) || ownPaths.test(pathname)
+    if (hostname !== '127.0.0.1' || !mayEnd) return answer
     const method = init?.method ?? (input instanceof Request ? input.method : 'GET')
     const body = await answer.clone().text()
     await checkAgainstDocument(origin, { method: method.toUpperCase(), path: pathname, status: answer.status, body })

@@ -2,51 +2,31 @@
 import { expect } from 'vitest'
 import { WebSocket } from 'ws'
 import { until } from '../../../test/chat.ts'
+import * as clients from '../../../test/clients.ts'
+import { asHost, rooms, settle, signToken, type Reply } from '../../../test/clients.ts'
 import { checkAgainstDocument } from '../../../test/conformance.ts'
-import { testSecret, testServiceKey, type TestServer } from '../../../test/harness.ts'
-import { createTokens } from '../../http/tokens.ts'
+import type { TestServer } from '../../../test/harness.ts'
 import { envelope, failure, type Envelope } from './wire.ts'
 
-const tokens = createTokens({ secret: testSecret, now: () => Date.now() })
+export { asHost, rooms } from '../../../test/clients.ts'
 
 /** A bearer header with an account token. */
-export async function bearerOf(claims: Record<string, unknown>, lifetimeS = 600): Promise<{ authorization: string }> {
-  return { authorization: `Bearer ${await tokens.sign(claims, lifetimeS)}` }
+export async function bearerOf(claims: Record<string, unknown>, lifetimeS?: number): Promise<{ authorization: string }> {
+  return { authorization: `Bearer ${await signToken(claims, lifetimeS)}` }
 }
 
-export const asHost = { authorization: `Bearer ${testServiceKey}` }
-
-export interface Reply {
-  status: number
-  headers: Headers
-  // oxlint-disable-next-line typescript/no-explicit-any -- answers are what is being tested
-  body: any
-}
-
-/** `body`: an object is sent as JSON, a string and bytes as they are. */
+/** As any client calls; a failure is of this door's shape. */
 export async function call(
   server: TestServer,
   route: string,
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<Reply> {
-  const [method = '', path = ''] = route.split(' ')
-  const isRaw = typeof body === 'string' || body instanceof Uint8Array
-  const init: RequestInit = {
-    method,
-    headers: isRaw || body === undefined ? headers : { 'content-type': 'application/json', ...headers },
-  }
-  if (body !== undefined) init.body = isRaw ? (body as NonNullable<RequestInit['body']>) : JSON.stringify(body)
-  const answer = await fetch(server.url + path, init)
-  const text = await answer.text()
-  const reply = { status: answer.status, headers: answer.headers, body: text === '' ? null : JSON.parse(text) }
-  await checkAgainstDocument(server.url, { method, path, status: reply.status, body: text })
-  if (reply.status >= 400 && method !== 'HEAD')
-    expect(failure.strict().safeParse(reply.body).success, `${route}: ${text}`).toBe(true)
+  const reply = await clients.call(server, route, body, headers)
+  if (reply.status >= 400 && !route.startsWith('HEAD '))
+    expect(failure.strict().safeParse(reply.body).success, `${route}: ${reply.text}`).toBe(true)
   return reply
 }
-
-export const rooms = '/api/v1/chat/rooms'
 
 /** A user in a room. */
 export type Seat = [roomId: number, userId: number]
@@ -101,10 +81,7 @@ function openListener(socket: WebSocket): Listener {
       await until(`a frame ${type}`, () => found() !== undefined || (listener.closedWith !== null && fail(listener)))
       return found() as never
     },
-    settled() {
-      socket.ping()
-      return new Promise((resolve) => socket.once('pong', () => resolve()))
-    },
+    settled: () => settle(socket),
     async close() {
       socket.close()
       await until('the close', () => listener.closedWith !== null)
@@ -124,27 +101,17 @@ function fail({ closedWith }: Listener): never {
   throw new Error(`closed with ${closedWith?.code} ${closedWith?.reason}`)
 }
 
-/** What an upgrade that must not succeed is answered. */
-export function refusal(
-  server: TestServer,
+/** What an upgrade that must not succeed is answered: as documented, and in this door's shape. */
+export async function refusal(
+  { url, wsUrl }: TestServer,
   path: string,
-  headers: Record<string, string> = {},
-  localAddress = '127.0.0.1',
+  headers?: Record<string, string>,
+  localAddress?: string,
 ): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(server.wsUrl + path, { headers, localAddress })
-    socket.on('error', reject)
-    socket.on('open', () => reject(new Error(`${path} was let in`)))
-    socket.on('unexpected-response', (_request, answer) => {
-      let text = ''
-      answer.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))
-      answer.on('end', () => {
-        checkAgainstDocument(server.url, { method: 'GET', path, status: answer.statusCode ?? 0, body: text }).catch(reject)
-        const body = failure.strict().parse(JSON.parse(text))
-        resolve({ status: answer.statusCode ?? 0, headers: new Headers(answer.headers as Record<string, string>), body })
-      })
-    })
-  })
+  const reply = await clients.refusal(wsUrl + path, headers, localAddress)
+  await checkAgainstDocument(url, { method: 'GET', path, status: reply.status, body: reply.text })
+  failure.strict().parse(reply.body)
+  return reply
 }
 
 /** An account made by the host, and its bearer header. */

@@ -1,21 +1,11 @@
 /** For tests: stock clients of this door. Every answer is held against the schemas of wire.ts, failures too. */
 import { expect } from 'vitest'
 import { until } from '../../../test/chat.ts'
-import { startServer, testSecret, testServiceKey, type ServerOptions, type TestServer } from '../../../test/harness.ts'
-import { createTokens } from '../../http/tokens.ts'
+import { call as callServer, signToken, type Reply } from '../../../test/clients.ts'
+import { startServer, type ServerOptions, type TestServer } from '../../../test/harness.ts'
 import * as wire from './wire.ts'
 
-const tokens = createTokens({ secret: testSecret, now: () => Date.now() })
-
-export const asHost = { authorization: `Bearer ${testServiceKey}` }
-
-export interface Reply {
-  status: number
-  headers: Headers
-  text: string
-  // oxlint-disable-next-line typescript/no-explicit-any -- answers are what is being tested
-  body: any
-}
+export { asHost, signToken, type Reply } from '../../../test/clients.ts'
 
 /** A header set that says who calls. */
 export type Credential = Record<string, string>
@@ -59,13 +49,7 @@ export async function openGroupware(options: ServerOptions = {}): Promise<Groupw
 
   async function call(route: string, as: Credential = {}, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {
     const [method = '', path = ''] = route.split(' ')
-    const isRaw = typeof body === 'string' || body instanceof Uint8Array || body instanceof FormData
-    const type: Record<string, string> = isRaw || body === undefined ? {} : { 'content-type': 'application/json' }
-    const init: RequestInit = { method, headers: { ...type, ...as, ...headers } }
-    if (body !== undefined) init.body = isRaw ? (body as NonNullable<RequestInit['body']>) : JSON.stringify(body)
-    const answer = await fetch(server.url + path, init)
-    const text = await answer.text()
-    const reply = { status: answer.status, headers: answer.headers, text, body: text === '' ? null : JSON.parse(text) }
+    const reply = await callServer(server, route, body, { ...as, ...headers })
     if (method !== 'HEAD' && method !== 'OPTIONS') checkReply(route, path, reply)
     return reply
   }
@@ -78,7 +62,7 @@ export async function openGroupware(options: ServerOptions = {}): Promise<Groupw
 
   async function person(username: string): Promise<Person> {
     const fullName = `${username} 이름`
-    const token = await tokens.sign({ username, full_name: fullName }, 600)
+    const token = await signToken({ username, full_name: fullName })
     const bearer = { authorization: `Bearer ${token}` }
     const { user } = await done('GET /api/auth/me', bearer)
     return { id: user.id, username, name: fullName, token, bearer }
@@ -134,10 +118,6 @@ async function readFrames({ body }: Response, frames: wire.FrameObject[]): Promi
     // A ping may come at any time.
     frames.push(...parsed.filter(({ type }) => type !== 'ping'))
   }
-}
-
-export function signToken(claims: Record<string, unknown>): Promise<string> {
-  return tokens.sign(claims, 600)
 }
 
 /** P2: a success is a 200, and a failure says which, of what. */

@@ -1,6 +1,7 @@
 /** What nobody should send: every field of every route, and whole bodies. Always this door's shape, a 4xx, and no side effect. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openGuild, type Channel, type Guild, type Reply } from './guild.fixture.ts'
+import type { Reply } from '../../../test/clients.ts'
+import { openGuild, type Channel, type Guild } from './guild.fixture.ts'
 
 let guild: Guild
 let channel: Channel

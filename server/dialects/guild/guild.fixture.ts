@@ -1,30 +1,19 @@
-/** For tests: stock clients of this door. Every answer is held against /openapi.json, as a client that was generated from it would. */
+/** For tests: stock clients of this door. */
 import { WebSocket } from 'ws'
 import { until } from '../../../test/chat.ts'
-import { checkAgainstDocument } from '../../../test/conformance.ts'
-import { startServer, testSecret, type ServerOptions, type TestServer } from '../../../test/harness.ts'
-import { createTokens } from '../../http/tokens.ts'
-
-const tokens = createTokens({ secret: testSecret, now: () => Date.now() })
-
-export interface Reply {
-  status: number
-  headers: Headers
-  text: string
-  // oxlint-disable-next-line typescript/no-explicit-any -- answers are what is being tested
-  body: any
-}
+import { call as callServer, refusal, settle, signToken, type Reply } from '../../../test/clients.ts'
+import { startServer, type ServerOptions, type TestServer } from '../../../test/harness.ts'
 
 export interface Sending {
   token?: string
-  /** An object is sent as JSON, a string and bytes as they are. */
+  /** An object is sent as JSON, a string and bytes as they are, as JSON too where `headers` say nothing else. */
   body?: unknown
   headers?: Record<string, string>
 }
 
 export interface Guild {
   server: TestServer
-  /** `route`: `GET /servers/`. Rejects where the answer is not as documented. */
+  /** `route`: `GET /servers/`. */
   call(route: string, sending?: Sending): Promise<Reply>
   /** A token for an account that a host's token makes on first touch (A9): no password is hashed. */
   tokenFor(username: string): Promise<string>
@@ -52,21 +41,14 @@ export function newName(): string {
 export async function openGuild(options: ServerOptions = {}): Promise<Guild> {
   const server = await startServer(options)
 
-  async function call(route: string, { token, body, headers = {} }: Sending = {}): Promise<Reply> {
-    const [method = '', path = ''] = route.split(' ')
-    const isRaw = typeof body === 'string' || body instanceof Uint8Array
-    const sent: Record<string, string> = { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers }
-    if (body !== undefined && sent['content-type'] === undefined) sent['content-type'] = 'application/json'
-    const init: RequestInit = { method, headers: sent }
-    if (body !== undefined) init.body = isRaw ? (body as NonNullable<RequestInit['body']>) : JSON.stringify(body)
-    const answer = await fetch(server.url + path, init)
-    const text = await answer.text()
-    await checkAgainstDocument(server.url, { method, path, status: answer.status, body: text })
-    return { status: answer.status, headers: answer.headers, text, body: parse(text) }
+  function call(route: string, { token, body, headers = {} }: Sending = {}): Promise<Reply> {
+    const bearer = token !== undefined && { authorization: `Bearer ${token}` }
+    const type = body !== undefined && { 'content-type': 'application/json' }
+    return callServer(server, route, body, { ...bearer, ...type, ...headers })
   }
 
   function tokenFor(username: string): Promise<string> {
-    return tokens.sign({ username }, 600)
+    return signToken({ username })
   }
 
   async function makeChannel(): Promise<Channel> {
@@ -84,7 +66,7 @@ export async function openGuild(options: ServerOptions = {}): Promise<Guild> {
     return client
   }
 
-  return { server, call, tokenFor, makeChannel, connect, refusal: (path, headers) => refusal(server, path, headers) }
+  return { server, call, tokenFor, makeChannel, connect, refusal: (path, headers) => refusal(server.wsUrl + path, headers) }
 }
 
 export interface Frame {
@@ -120,10 +102,7 @@ function openClient(socket: WebSocket): Client {
       return frames
     },
     contents: () => frames.map((frame) => frame.content),
-    settled() {
-      socket.ping()
-      return new Promise((resolve) => socket.once('pong', () => resolve()))
-    },
+    settled: () => settle(socket),
     async close() {
       socket.close()
       await until('the close', () => client.closedWith !== null)
@@ -133,32 +112,4 @@ function openClient(socket: WebSocket): Client {
   socket.on('close', (code, reason) => (client.closedWith = { code, reason: String(reason) }))
   socket.on('error', () => {})
   return client
-}
-
-function refusal(server: TestServer, path: string, headers: Record<string, string> = {}): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(server.wsUrl + path, { headers })
-    socket.on('error', reject)
-    socket.on('open', () => reject(new Error(`${path} was let in`)))
-    socket.on('unexpected-response', (_request, answer) => {
-      let text = ''
-      answer.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))
-      answer.on('end', () => {
-        resolve({
-          status: answer.statusCode ?? 0,
-          headers: new Headers(answer.headers as Record<string, string>),
-          text,
-          body: parse(text),
-        })
-      })
-    })
-  })
-}
-
-function parse(text: string): unknown {
-  try {
-    return text === '' ? null : JSON.parse(text)
-  } catch {
-    return text
-  }
 }
