@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { ChatEvent } from '../server/core/events.ts'
-import type { Attachment, Member, Message } from '../server/core/model.ts'
+import { fileOf, memberOf, messageOf } from '../server/core/model.fixture.ts'
+import type { Message } from '../server/core/model.ts'
 import { unknownUser } from '../server/core/user-cache.ts'
 import { encodeEvent as encodeFeed } from '../server/dialects/feed/encode.ts'
 import { groupwareFormat } from '../server/dialects/groupware/encode.ts'
@@ -11,23 +12,7 @@ import { readTables } from './documents.ts'
 const [rows] = readTables(readFileSync(new URL('../docs/events.md', import.meta.url), 'utf8'))
 
 const base = { roomId: 3, seq: 9, stamp: { journal: 1, position: 4 }, userId: 7, actorId: 7, at: 0, user: unknownUser(7) }
-const marker = { ordinal: 0, seq: 0, readAt: null }
-const member: Member = { id: 1, roomId: 3, userId: 7, role: 'member', nickname: '', joinedAt: 0, joinedSeq: 9, marker }
-const text: Message = {
-  id: 5,
-  roomId: 3,
-  seq: 9,
-  ordinal: 5,
-  authorId: 7,
-  kind: 'text',
-  content: '안녕',
-  fileUrl: null,
-  attachments: [],
-  createdAt: 0,
-  editedAt: null,
-  deletedAt: null,
-}
-const file: Attachment = { id: 1, fileName: 'a.png', url: '/uploads/a', mimeType: 'image/png', sizeBytes: 1 }
+const text = messageOf({ content: '안녕' })
 const posted = (changes: Partial<Message>): ChatEvent => ({ ...base, type: 'message.posted', message: { ...text, ...changes } })
 const read = (explicit: boolean, passed: boolean): ChatEvent => {
   return { ...base, type: 'read.advanced', explicit, passed, markerSeq: 9, messageId: 5 }
@@ -36,7 +21,7 @@ const read = (explicit: boolean, passed: boolean): ChatEvent => {
 /** One for each row, in the table's order. */
 const events: ChatEvent[] = [
   posted({}),
-  posted({ content: '', attachments: [file, { ...file, id: 2, fileName: 'b.png', url: '/uploads/b' }] }),
+  posted({ content: '', attachments: [fileOf(1, 'a.png'), fileOf(2, 'b.png')] }),
   posted({ content: '', fileUrl: 'https://h/c.png' }),
   { ...base, type: 'message.edited', message: text },
   { ...base, type: 'message.deleted', message: { ...text, content: '', deletedAt: 1 } },
@@ -44,7 +29,7 @@ const events: ChatEvent[] = [
   read(true, false),
   read(false, true),
   read(false, false),
-  { ...base, type: 'member.added', member, together: [7] },
+  { ...base, type: 'member.added', member: memberOf(), together: [7] },
   { ...base, type: 'member.removed' },
   { ...base, type: 'role.changed', role: 'admin' },
   { ...base, type: 'presence.changed', online: true },
@@ -87,7 +72,7 @@ describe('docs/events.md', () => {
   it('[A16] tells what a message without text shows where there are no files', () => {
     const [, files, address] = events
     expect(parse(guildFormat.encode(files!, null))).toMatchObject({ content: 'a.png\nb.png' })
-    expect(parse(encodeFeed(files!, null))).toMatchObject({ data: { message: 'a.png\nb.png', file_url: '/uploads/a' } })
+    expect(parse(encodeFeed(files!, null))).toMatchObject({ data: { message: 'a.png\nb.png', file_url: '/uploads/1' } })
     expect(parse(guildFormat.encode(address!, null))).toMatchObject({ content: 'c.png' })
     expect(parse(groupwareFormat.encode(address!, null))).toMatchObject({
       data: { message: { attachments: [{ id: 5, size: 0 }] } },

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { ChatEvent } from './events.ts'
 import { createHub, type RoomEntry } from './hub.ts'
-import type { Message, RoomId, UserId } from './model.ts'
+import { memberOf, messageOf } from './model.fixture.ts'
+import type { RoomId, UserId } from './model.ts'
 import { createSession, type Format, type Session } from './session.ts'
 import { unknownUser } from './user-cache.ts'
 
@@ -12,15 +13,11 @@ function base(roomId: RoomId, userId: UserId) {
   return { roomId, userId, actorId: userId, at: 0, seq: position, stamp: { journal: 1, position }, user: unknownUser(userId) }
 }
 function posted(roomId: RoomId, content: string): ChatEvent {
-  const texts = { kind: 'text', content, fileUrl: null, attachments: [], createdAt: 0, editedAt: null, deletedAt: null }
-  const message: Message = { id: 1, roomId, seq: 1, ordinal: 1, authorId: 1, ...texts }
-  return { type: 'message.posted', ...base(roomId, 1), message }
+  return { type: 'message.posted', ...base(roomId, 1), message: messageOf({ roomId, authorId: 1, content }) }
 }
 const removed = (roomId: RoomId, userId: UserId): ChatEvent => ({ type: 'member.removed', ...base(roomId, userId) })
 function added(roomId: RoomId, userId: UserId, together: UserId[]): ChatEvent {
-  const marker = { seq: 0, ordinal: 0, readAt: null }
-  const member = { id: 1, roomId, userId, role: 'member' as const, nickname: '', joinedAt: 0, joinedSeq: 1, marker }
-  return { type: 'member.added', ...base(roomId, userId), member, together }
+  return { type: 'member.added', ...base(roomId, userId), member: memberOf({ roomId, userId }), together }
 }
 const deleted = (roomId: RoomId): ChatEvent => ({ type: 'room.deleted', ...base(roomId, 1) })
 const nameOf = (event: ChatEvent): string =>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Member, Principal, Role, Room, RoomRule, User } from './model.ts'
+import { memberOf } from './model.fixture.ts'
+import type { Principal, Role, Room, RoomRule, User } from './model.ts'
 import { mayChange, type RoomChange } from './permissions.ts'
 import { unknownUser } from './user-cache.ts'
 
@@ -19,23 +20,7 @@ const roomOf = (rule: RoomRule): Room => ({
   updatedAt: 0,
 })
 
-function memberOf(role: Role | null): Member | null {
-  const marker = { seq: 0, ordinal: 0, readAt: null }
-  return (
-    role && {
-      id: 1,
-      roomId: 1,
-      userId: 1,
-      role,
-      nickname: '',
-      joinedAt: 0,
-      joinedSeq: 1,
-      marker,
-    }
-  )
-}
-
-const as = (principal: Principal, role: Role | null) => ({ principal, member: memberOf(role) })
+const as = (principal: Principal, role: Role | null) => ({ principal, member: role && memberOf({ userId: 1, role }) })
 const caller: Principal = { kind: 'user', user: user(1) }
 const other = (role: Role | null) => ({ userId: 2, role })
 

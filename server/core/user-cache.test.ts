@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { fastClock } from '../../test/chat.ts'
 import { openMemoryStorage } from '../storage/memory/memory.ts'
 import type { Fact, MemberAdded } from './events.ts'
+import { memberOf } from './model.fixture.ts'
 import type { UserId } from './model.ts'
 import { createUserCache, unknownUser } from './user-cache.ts'
 
@@ -17,9 +18,7 @@ async function open(names: string[]) {
 const base = { roomId: 1, at: 0, seq: 1, stamp: { journal: 1, position: 1 } }
 
 function added(userId: UserId, actorId: UserId | null, together: UserId[]): MemberAdded {
-  const marker = { seq: 0, ordinal: 0, readAt: null }
-  const member = { id: 1, roomId: 1, userId, role: 'member', nickname: '', joinedAt: 0, joinedSeq: 1, marker } as const
-  return { ...base, type: 'member.added', userId, actorId, member, together }
+  return { ...base, type: 'member.added', userId, actorId, member: memberOf({ roomId: 1, userId }), together }
 }
 
 const removed: Fact = { ...base, type: 'member.removed', userId: 1, actorId: 1 }

@@ -1,40 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import type { Attachment, Message } from '../../core/model.ts'
+import { fileOf, messageOf } from '../../core/model.fixture.ts'
+import type { Message } from '../../core/model.ts'
 import { unknownUser } from '../../core/user-cache.ts'
 import { encodeEvent, encodeMessage } from './encode.ts'
 
-const message: Message = {
-  id: 5,
-  roomId: 3,
-  seq: 9,
-  ordinal: 5,
-  authorId: 7,
-  kind: 'text',
-  content: '',
-  fileUrl: null,
-  attachments: [],
-  createdAt: 0,
-  editedAt: null,
-  deletedAt: null,
-}
-const fileOf = (id: number, fileName: string): Attachment => ({
-  id,
-  fileName,
-  url: `/uploads/${id}`,
-  mimeType: null,
-  sizeBytes: 1,
-})
 const attachments = [fileOf(1, '보고서.pdf'), fileOf(2, 'b.png')]
 const shown = (changes: Partial<Message>) => {
-  const { message: text, file_url } = encodeMessage({ ...message, ...changes }, unknownUser(7))
+  const { message: text, file_url } = encodeMessage(messageOf(changes), unknownUser(7))
   return [text, file_url]
 }
 
 it('[A14] a message that was deleted before it is handed out is not shown', () => {
   const stamp = { journal: 1, position: 1 }
   const posted = { type: 'message.posted', roomId: 3, seq: 9, stamp, userId: 7, actorId: 7, at: 0, user: unknownUser(7) } as const
-  expect(encodeEvent({ ...posted, message: { ...message, content: 'x' } }, null)).toContain('"message":"x"')
-  expect(encodeEvent({ ...posted, message: { ...message, deletedAt: 1 } }, null)).toBeNull()
+  expect(encodeEvent({ ...posted, message: messageOf({ content: 'x' }) }, null)).toContain('"message":"x"')
+  expect(encodeEvent({ ...posted, message: messageOf({ deletedAt: 1 }) }, null)).toBeNull()
 })
 
 describe('[A16] a message with files from another door', () => {

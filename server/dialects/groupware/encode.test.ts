@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ChatView } from '../../core/chat-list.ts'
 import type { ChatEvent } from '../../core/events.ts'
+import * as plain from '../../core/model.fixture.ts'
 import type { Attachment, Member, Message, Room, User } from '../../core/model.ts'
 import { unknownUser } from '../../core/user-cache.ts'
 import { createTimeText, encodeConversation, encodeListed, encodeMessage, groupwareFormat } from './encode.ts'
@@ -17,21 +18,7 @@ function userOf(id: number, fullName: string): User {
 const author = userOf(7, '  김영희 ')
 
 function messageOf(fields: Partial<Message> = {}): Message {
-  return {
-    id: 42,
-    roomId: 3,
-    seq: 9,
-    ordinal: 8,
-    authorId: 7,
-    kind: 'text',
-    content: '안녕',
-    fileUrl: null,
-    attachments: [],
-    createdAt: at,
-    editedAt: null,
-    deletedAt: null,
-    ...fields,
-  }
+  return plain.messageOf({ id: 42, content: '안녕', createdAt: at, ...fields })
 }
 
 const png: Attachment = { id: 5, fileName: '사진.png', url: '/uploads/abc.png', mimeType: 'image/png', sizeBytes: 12 }

@@ -1,35 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { ChatEvent } from '../../core/events.ts'
-import type { Message, User } from '../../core/model.ts'
+import { fileOf, messageOf } from '../../core/model.fixture.ts'
+import type { Message } from '../../core/model.ts'
+import { unknownUser } from '../../core/user-cache.ts'
 import { cursorFormat, encodeMessage, encodeTime, plainFormat } from './encode.ts'
 
-const author: User = {
-  id: 7,
-  username: 'testuser',
-  email: 'test@example.com',
-  fullName: 'Test',
-  bio: null,
-  avatarUrl: null,
-  origin: 'registered',
-  departmentId: null,
-  isActive: true,
-  createdAt: 0,
-  updatedAt: 0,
-}
-const message: Message = {
-  id: 5,
-  roomId: 3,
-  seq: 9,
-  ordinal: 5,
-  authorId: 7,
-  kind: 'text',
-  content: 'Hello',
-  fileUrl: null,
-  attachments: [],
-  createdAt: Date.UTC(2025, 0, 15, 12, 30, 0, 120),
-  editedAt: null,
-  deletedAt: null,
-}
+const author = unknownUser(7)
+const message = messageOf({ content: 'Hello', createdAt: Date.UTC(2025, 0, 15, 12, 30, 0, 120) })
 const base = { roomId: 3, seq: 9, stamp: { journal: 1, position: 4 }, userId: 7, actorId: 7, at: message.createdAt, user: author }
 const posted: ChatEvent = { ...base, type: 'message.posted', message }
 
@@ -85,13 +62,7 @@ describe('messages', () => {
   })
 
   test('[A16] without text is shown as the names of its files, one a line', () => {
-    const attachments = ['보고서.pdf', 'b.png'].map((fileName, id) => ({
-      id,
-      fileName,
-      url: `/uploads/${id}`,
-      mimeType: null,
-      sizeBytes: 1,
-    }))
+    const attachments = [fileOf(1, '보고서.pdf'), fileOf(2, 'b.png')]
     const shown = (changes: Partial<Message>) => encodeMessage({ ...message, ...changes }, author).content
     expect(shown({ content: '', attachments })).toBe('보고서.pdf\nb.png')
     expect(shown({ content: '', attachments, fileUrl: '/uploads/a.txt' })).toBe('a.txt\n보고서.pdf\nb.png')
