@@ -1,8 +1,9 @@
-/** What every dialect receives, and how a caller is recognised at all account doors (A9). */
+/** What every dialect receives, how a caller is recognised at all account doors (A9), and what errors have in common. */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import type { Chat } from '../core/chat.ts'
 import type { Clock } from '../core/clock.ts'
-import { ChatError } from '../core/errors.ts'
+import { ChatError, type ErrorKind } from '../core/errors.ts'
 import type { Principal, User, UserId } from '../core/model.ts'
 import type { FileStore } from '../files/file-store.ts'
 import { findBearer, findCookie } from '../http/credentials.ts'
@@ -60,12 +61,24 @@ export interface Approach {
   queryToken: string | null
 }
 
+/** As a request shows him; no `?token=`, which is for upgrades and streams alone. */
+export function approachOf(door: Door, { headers, raw }: FastifyRequest): Approach {
+  return { headers, host: door.http.proxies.hostOf(raw), queryToken: null }
+}
+
+/** In the order of most doors (A9); a login sets both (A10). */
+export const accountCookies = ['auth-token', 'jwt_token'] as const
+
 /**
  * Who calls: bearer header, then `?token=`, then the cookies, in the dialect's order; the first found decides (A9), also a bearer
  * header without a token. A service key counts as a bearer header alone (M3). Null without a credential. Throws ChatError
  * bad_credentials.
  */
-export async function findCaller(door: Door, approach: Approach, cookies: readonly string[]): Promise<Caller | null> {
+export async function findCaller(
+  door: Door,
+  approach: Approach,
+  cookies: readonly string[] = accountCookies,
+): Promise<Caller | null> {
   const bearer = findBearer(approach.headers.authorization)
   const token = bearer ?? findToken(door, approach, cookies)
   if (token === null) return null
@@ -101,6 +114,12 @@ export function isCookieOrigin(door: Door, origin: string): boolean {
   return door.chat.settings.isDevelopment && URL.canParse(origin) && loopback.test(new URL(origin).hostname)
 }
 
+/** The user whom a request is about. Throws ChatError unauthenticated for a service key that names none. */
+export function getUser(principal: Principal): User {
+  if (principal.kind === 'nobody' || principal.user === null) throw new ChatError('unauthenticated')
+  return principal.user
+}
+
 /** A12; service keys have no limit. Throws ChatError too_many. */
 export function takeTurn(limit: Limit, caller: Caller | null, key: string): void {
   if (caller?.principal.kind === 'service') return
@@ -124,4 +143,23 @@ export async function actAs(door: Door, caller: Caller | null, namedId: UserId):
   }
   if (!caller && !door.chat.settings.isDevelopment) throw new ChatError('unauthenticated')
   return door.chat.accounts.getOrMake(namedId)
+}
+
+/** The status of each kind of error where a contract says nothing else. */
+export const errorStatuses: Record<ErrorKind, number> = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  too_many: 429,
+  unavailable: 503,
+}
+
+/** What HTTP wants beside the status. */
+export function errorHeaders({ kind, retryAfterS }: ChatError): Record<string, string> {
+  return {
+    ...(kind === 'unauthenticated' && { 'www-authenticate': 'Bearer' }),
+    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
+  }
 }

@@ -5,8 +5,8 @@ import type { Attachment } from '../core/model.ts'
 import type { ByteRange, OpenFile } from '../files/file-store.ts'
 import { labelOf } from '../http/multipart.ts'
 import { ProblemError } from '../http/problems.ts'
-import type { Door } from './door.ts'
-import { approachOf, getCaller } from './groupware/auth.ts'
+import { approachOf, type Door } from './door.ts'
+import { getCaller } from './groupware/auth.ts'
 
 /** What a browser may show on its own page: images that hold no scripts. */
 const safeImages = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp'])

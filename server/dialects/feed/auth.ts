@@ -14,7 +14,7 @@ declare module 'fastify' {
 
 /** Null only in development, for a request without a credential. Throws ChatError unauthenticated, bad_credentials. */
 export async function getCaller(door: Door, approach: Approach): Promise<Caller | null> {
-  const caller = await findCaller(door, approach, ['auth-token', 'jwt_token'])
+  const caller = await findCaller(door, approach)
   if (!caller && !isDevelopment(door)) throw new ChatError('unauthenticated')
   return caller
 }

@@ -1,18 +1,9 @@
 /** Errors in this door's shape (F1): `{success:false, error}`, whoever made them (A3). */
-import { errorTable, toChatError, type ChatError, type ErrorCode, type ErrorKind } from '../../core/errors.ts'
+import { errorTable, toChatError, type ChatError, type ErrorCode } from '../../core/errors.ts'
 import type { Answer, ErrorShape, Problem, ProblemKind } from '../../http/problems.ts'
+import { errorHeaders, errorStatuses } from '../door.ts'
 
 const invalidText = 'Invalid request body'
-
-const statuses: Record<ErrorKind, number> = {
-  invalid: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  not_found: 404,
-  conflict: 409,
-  too_many: 429,
-  unavailable: 503,
-}
 
 /** Where this door differs from the table of errors. Everything else that is invalid is the contract's one 400. */
 const exceptions: Partial<Record<ErrorCode, number>> = { owner_stays: 403, email_taken: 409, username_taken: 409 }
@@ -48,15 +39,12 @@ function toAnswer(problem: Problem): Answer | null {
 }
 
 function encodeError(error: ChatError): Answer {
-  const { code, kind, retryAfterS } = error
+  const { code, kind } = error
   const exception = exceptions[code]
   const text = kind === 'invalid' && exception === undefined ? invalidText : error.message
-  return fail(exception ?? statuses[kind], text, retryAfterS)
+  return { ...fail(exception ?? errorStatuses[kind], text), headers: errorHeaders(error) }
 }
 
-function fail(status: number, text: string, retryAfterS?: number): Answer {
-  const headers: Record<string, string> = {}
-  if (status === 401) headers['www-authenticate'] = 'Bearer'
-  if (retryAfterS !== undefined) headers['retry-after'] = String(retryAfterS)
-  return { status, headers, body: { success: false, error: text } }
+function fail(status: number, text: string): Answer {
+  return { status, body: { success: false, error: text } }
 }

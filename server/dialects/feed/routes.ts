@@ -5,7 +5,7 @@ import type { Principal, RoomId } from '../../core/model.ts'
 import { parseClientKey } from '../../core/texts.ts'
 import { addressKey } from '../../http/limits.ts'
 import type { App } from '../../http/server.ts'
-import { actAs, takeTurn, type Door } from '../door.ts'
+import { actAs, approachOf, takeTurn, type Door } from '../door.ts'
 import { routeRooms, routeUsers } from './additions.ts'
 import { done, doneWith, refusals, route } from './answers.ts'
 import { findActorIn, getCaller, touch } from './auth.ts'
@@ -19,8 +19,7 @@ export function registerRoutes(door: Door): void {
   door.http.app.register(async (scope) => {
     scope.decorateRequest('feedCaller', null)
     scope.addHook('onRequest', async (request) => {
-      const { headers, raw } = request
-      request.feedCaller = await getCaller(door, { headers, host: door.http.proxies.hostOf(raw), queryToken: null })
+      request.feedCaller = await getCaller(door, approachOf(door, request))
     })
     const app = scope.withTypeProvider<ZodTypeProvider>()
     routeMessages(door, app)

@@ -4,11 +4,19 @@ import { ChatError } from '../../core/errors.ts'
 import type { Principal, RoomId, User } from '../../core/model.ts'
 import { findBearer, findCookie } from '../../http/credentials.ts'
 import { sha256Hex } from '../../http/tokens.ts'
-import { findCaller, mayCookieCount, type Approach, type Caller, type Door } from '../door.ts'
+import {
+  accountCookies,
+  approachOf,
+  findCaller,
+  getUser,
+  mayCookieCount,
+  type Approach,
+  type Caller,
+  type Door,
+} from '../door.ts'
 import { parseId } from './wire.ts'
 
-/** This door's own first (A9). Login sets both (A10). */
-export const cookieNames = ['auth-token', 'jwt_token'] as const
+export { accountCookies as cookieNames, approachOf } from '../door.ts'
 
 export interface Visitor extends Caller {
   /** Development: he showed no credential (M2). */
@@ -25,7 +33,7 @@ const exampleChatId = 123
  * user_not_found.
  */
 export async function getCaller(door: Door, approach: Approach): Promise<Visitor> {
-  const caller = await findCaller(door, approach, cookieNames)
+  const caller = await findCaller(door, approach)
   if (!caller) return { principal: await makeUp(door, approach), tokenHash: null, isMadeUp: true }
   if (caller.principal.kind !== 'service') return { ...caller, isMadeUp: false }
   const user = await findNamed(door, approach, 'X-User-Id')
@@ -47,11 +55,6 @@ async function findNamed(door: Door, { headers }: Approach, field: 'X-User-Id' |
   return door.chat.accounts.getOrMake(userId)
 }
 
-/** As a request shows him; no `?token=`, which is for streams alone. */
-export function approachOf(door: Door, { headers, raw }: FastifyRequest): Approach {
-  return { headers, host: door.http.proxies.hostOf(raw), queryToken: null }
-}
-
 /** Who calls; the routes' hook has put him there. */
 export function visitorOf(request: FastifyRequest): Visitor {
   return request.getDecorator<Visitor>('groupwareVisitor')
@@ -59,8 +62,7 @@ export function visitorOf(request: FastifyRequest): Visitor {
 
 /** The user whom a request is about. Throws ChatError unauthenticated for a service key that names none. */
 export function userOf({ principal }: Visitor): User {
-  if (principal.kind === 'nobody' || principal.user === null) throw new ChatError('unauthenticated')
-  return principal.user
+  return getUser(principal)
 }
 
 /** In development chat 123 is made for whom a request made up, when he first touches it (M2). */
@@ -84,7 +86,7 @@ const foreverMs = 10 * 365 * 86_400_000
 
 /** Every good token that a request holds counts no more (A15); a bad one does not keep anyone from signing out. */
 export async function revokeTokens(door: Door, { headers }: FastifyRequest): Promise<void> {
-  const cookies = cookieNames.map((name) => findCookie(headers.cookie, name))
+  const cookies = accountCookies.map((name) => findCookie(headers.cookie, name))
   const tokens = new Set([findBearer(headers.authorization), ...cookies].filter((token) => token !== null))
   for (const token of tokens) {
     const claims = await door.tokens.verify(token)

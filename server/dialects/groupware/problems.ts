@@ -1,7 +1,8 @@
 /** Errors in this door's shape (P2): h3's, `{error, url, statusCode, statusMessage, message}`, the message in Korean, whoever made them (A3). */
 import { STATUS_CODES } from 'node:http'
-import { toChatError, type ChatError, type ErrorCode, type ErrorKind } from '../../core/errors.ts'
+import { toChatError, type ChatError, type ErrorCode } from '../../core/errors.ts'
 import type { Answer, ErrorShape, Place, Problem, ProblemKind } from '../../http/problems.ts'
+import { errorHeaders, errorStatuses } from '../door.ts'
 import type { Failure } from './wire.ts'
 
 const ownPaths = /^\/(?:api\/(?:chats|auth|departments|org|users)|uploads)(?:\/|$)/
@@ -12,16 +13,6 @@ export function ownsPath(path: string): boolean {
 }
 
 export const groupwareShape: ErrorShape = { name: 'groupware', owns: ownsPath, toAnswer }
-
-const statuses: Record<ErrorKind, number> = {
-  invalid: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  not_found: 404,
-  conflict: 409,
-  too_many: 429,
-  unavailable: 503,
-}
 
 /** M4: there is no such room, or he may not see it: the contract says 403 for both. */
 const exceptions: Partial<Record<ErrorCode, number>> = { room_not_found: 403, username_taken: 409, email_taken: 409 }
@@ -80,10 +71,10 @@ function toAnswer(problem: Problem, place: Place): Answer | null {
   return fail(place, ...problemAnswers[problem.kind])
 }
 
-function encodeError({ code, kind, field, retryAfterS }: ChatError, place: Place): Answer {
+function encodeError(error: ChatError, place: Place): Answer {
+  const { code, kind, field } = error
   const text = withField(texts[code], field === undefined ? [] : [field])
-  const answer = fail(place, exceptions[code] ?? statuses[kind], text)
-  return retryAfterS === undefined ? answer : { ...answer, headers: { ...answer.headers, 'retry-after': String(retryAfterS) } }
+  return { ...fail(place, exceptions[code] ?? errorStatuses[kind], text), headers: errorHeaders(error) }
 }
 
 /** A path may hold keys that the sender made up: no more of it than helps. */
@@ -95,5 +86,5 @@ function fail({ path }: Place, statusCode: number, message: string): Answer {
   // The reason phrase stays ASCII: it is HTTP's own.
   const statusMessage = STATUS_CODES[statusCode] ?? 'Error'
   const body: Failure = { error: true, url: path, statusCode, statusMessage, message }
-  return { status: statusCode, headers: statusCode === 401 ? { 'www-authenticate': 'Bearer' } : {}, body }
+  return { status: statusCode, body }
 }

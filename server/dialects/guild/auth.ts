@@ -3,12 +3,12 @@ import type { FastifyRequest } from 'fastify'
 import { ChatError } from '../../core/errors.ts'
 import type { Principal, User } from '../../core/model.ts'
 import { ProblemError } from '../../http/problems.ts'
-import { findCaller, type Approach, type Caller, type Door } from '../door.ts'
+import { findCaller, getUser, type Approach, type Caller, type Door } from '../door.ts'
 import { parseId } from './wire.ts'
 
 /** Throws ChatError unauthenticated, bad_credentials, user_not_found, and what a bad `X-User-Id` is. */
 export async function getCaller(door: Door, approach: Approach): Promise<Caller> {
-  const caller = await findCaller(door, approach, ['auth-token', 'jwt_token'])
+  const caller = await findCaller(door, approach)
   if (!caller) throw new ChatError('unauthenticated')
   if (caller.principal.kind !== 'service') return caller
   return { ...caller, principal: { kind: 'service', user: await findNamed(door, approach.headers['x-user-id']) } }
@@ -36,7 +36,6 @@ export function principalOf(request: FastifyRequest): Principal {
 }
 
 /** The user whom a request is about. Throws ChatError unauthenticated for a service key that names none. */
-export function userOf(principal: Principal): User {
-  if (principal.kind === 'nobody' || principal.user === null) throw new ChatError('unauthenticated')
-  return principal.user
+export function userOf(request: FastifyRequest): User {
+  return getUser(principalOf(request))
 }

@@ -7,8 +7,8 @@ import type { Entered } from '../../core/sessions.ts'
 import { addressKey } from '../../http/limits.ts'
 import type { Acceptance, UpgradeRequest } from '../../http/upgrades.ts'
 import type { Connection, ConnectionEvents } from '../../http/websocket.ts'
-import { takeTurn, type Door } from '../door.ts'
-import { getCaller, userOf } from './auth.ts'
+import { getUser, takeTurn, type Door } from '../door.ts'
+import { getCaller } from './auth.ts'
 import { cursorFormat, encodeFrame, encodeStart, plainFormat } from './encode.ts'
 import { parseFrame, parseId, type Send } from './wire.ts'
 
@@ -32,7 +32,7 @@ async function admit(door: Door, request: UpgradeRequest): Promise<Acceptance> {
   const { headers, host, query } = request
   const caller = await getCaller(door, { headers, host, queryToken: query.get('token') })
   const { principal, tokenHash } = caller
-  const user = userOf(principal)
+  const user = getUser(principal)
   const limitKeys = principal.kind === 'user' ? [addressKey(request.remoteAddress), `user:${user.id}`] : []
   for (const key of limitKeys) takeTurn(door.limits.connects, caller, key)
   const channelId = parseId(request.params['channel_id'] ?? '') ?? 0

@@ -1,7 +1,8 @@
 /** Errors in FastAPI's manner (G1, G2): `{detail: "..."}`, and 422 `{detail: [{type, loc, msg, input}]}` in pydantic's words. */
-import { ChatError, toChatError, type ErrorCode, type ErrorKind } from '../../core/errors.ts'
+import { ChatError, toChatError, type ErrorCode } from '../../core/errors.ts'
 import type { Answer, ErrorShape, Issue, Place, Problem } from '../../http/problems.ts'
 import { validatorCompiler } from '../../http/validation.ts'
+import { errorHeaders, errorStatuses } from '../door.ts'
 import type { ValidationDetail } from './wire.ts'
 
 /** One of the chat's errors with the status and text that a route prints for it. */
@@ -47,7 +48,7 @@ function refuseUpgrade({ kind }: Problem, answer: Answer): Answer {
   return isRefusal ? { status: 403, body: { detail: 'Forbidden' } } : answer
 }
 
-const texts: Record<
+const problemAnswers: Record<
   Exclude<Problem['kind'], 'bad_body' | 'bad_encoding' | 'validation' | 'thrown'>,
   [status: number, detail: string]
 > = {
@@ -68,7 +69,7 @@ function answerOf(problem: Problem): Answer | null {
   if (problem.kind === 'bad_body' || problem.kind === 'bad_encoding') {
     return invalid([{ type: 'json_invalid', loc: ['body', problem.position ?? 0], msg: 'JSON decode error', input: {} }])
   }
-  const [status, detail] = texts[problem.kind]
+  const [status, detail] = problemAnswers[problem.kind]
   return { status, body: { detail } }
 }
 
@@ -78,18 +79,8 @@ function invalid(detail: ValidationDetail[]): Answer {
 
 // ---------------------------------------------------------------------------------------------------------- the chat's errors
 
-const statuses: Record<ErrorKind, number> = {
-  invalid: 422,
-  unauthenticated: 401,
-  forbidden: 403,
-  not_found: 404,
-  conflict: 409,
-  too_many: 429,
-  unavailable: 503,
-}
-
 /** Where this door's status or text is another than the table's. */
-const own: Partial<Record<ErrorCode, [status: number, detail?: string]>> = {
+const exceptions: Partial<Record<ErrorCode, [status: number, detail?: string]>> = {
   room_not_found: [404, 'Channel not found'],
   not_a_member: [403, 'You are not a member of this server'],
   already_a_member: [400, 'You are already a member of this server'],
@@ -106,15 +97,9 @@ function answerThrown(thrown: unknown): Answer | null {
   if (error.code === 'invalid_field') {
     return invalid([{ type: 'value_error', loc: ['body', error.field ?? ''], msg: `Value error, ${error.message}`, input: null }])
   }
-  const [status = statuses[error.kind], detail = error.message] = own[error.code] ?? []
-  return { status, headers: headersOf(error), body: { detail } }
-}
-
-function headersOf({ kind, retryAfterS }: ChatError): Record<string, string> {
-  return {
-    ...(kind === 'unauthenticated' && { 'www-authenticate': 'Bearer' }),
-    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
-  }
+  const usual = error.kind === 'invalid' ? 422 : errorStatuses[error.kind]
+  const [status = usual, detail = error.message] = exceptions[error.code] ?? []
+  return { status, headers: errorHeaders(error), body: { detail } }
 }
 
 // ------------------------------------------------------------------------------------------------------------ pydantic's words

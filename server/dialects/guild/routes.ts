@@ -1,6 +1,6 @@
 /** The HTTP side. Each route and its schemas are also what the document says of it. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import type { Door } from '../door.ts'
+import { approachOf, type Door } from '../door.ts'
 import { getCaller } from './auth.ts'
 import { guildValidator } from './problems.ts'
 import { authRoutes } from './routes/auth.ts'
@@ -21,11 +21,7 @@ function withToken(door: Door): FastifyPluginAsyncZod {
   return async (scope) => {
     scope.decorateRequest('guildCaller')
     scope.addHook('onRequest', async (request) => {
-      const { headers, raw } = request
-      request.setDecorator(
-        'guildCaller',
-        await getCaller(door, { headers, host: door.http.proxies.hostOf(raw), queryToken: null }),
-      )
+      request.setDecorator('guildCaller', await getCaller(door, approachOf(door, request)))
     })
     scope.register(userRoutes(door), { prefix: '/users' })
     scope.register(serverRoutes(door), { prefix: '/servers' })

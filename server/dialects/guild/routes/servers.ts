@@ -35,13 +35,13 @@ function listRoutes({ chat }: Door): FastifyPluginAsyncZod {
     }
     app.post('/', { schema: create, config: { readBody: readJsonIfSaid } }, async (request, reply) => {
       const { name, description = null, icon_url: iconUrl = null } = request.body
-      const space = await chat.spaces.create(userOf(principalOf(request)), { name, description, iconUrl })
+      const space = await chat.spaces.create(userOf(request), { name, description, iconUrl })
       return reply.code(201).send(encodeServer(space))
     })
 
     const list = { ...common, summary: 'The servers that I am in', response: { 200: serverList, ...answers({}, ['token']) } }
     app.get('/', { schema: list }, async (request) => {
-      const spaces = await chat.queries.listSpacesOf(userOf(principalOf(request)).id)
+      const spaces = await chat.queries.listSpacesOf(userOf(request).id)
       return spaces.map(encodeServer)
     })
   }
@@ -98,7 +98,7 @@ function memberRoutes({ chat }: Door): FastifyPluginAsyncZod {
       response: { 200: serverResponse, ...answers({ 400: 'You are already a member of this server', 404: notFound }, ['token']) },
     }
     app.post(`${one}/join`, { schema: join }, async (request) =>
-      encodeServer(await chat.spaces.join(userOf(principalOf(request)), request.params.server_id)),
+      encodeServer(await chat.spaces.join(userOf(request), request.params.server_id)),
     )
 
     const leave = {
@@ -108,7 +108,7 @@ function memberRoutes({ chat }: Door): FastifyPluginAsyncZod {
       response: { 204: noContent, ...answers({ 400: `${stranger}, or you own it`, 404: notFound }, ['token']) },
     }
     app.post(`${one}/leave`, { schema: leave }, async (request, reply) => {
-      await refusing('not_a_member', [400, stranger], chat.spaces.leave(userOf(principalOf(request)), request.params.server_id))
+      await refusing('not_a_member', [400, stranger], chat.spaces.leave(userOf(request), request.params.server_id))
       return reply.code(204).send(null)
     })
   }

@@ -2,7 +2,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { readJsonIfSaid } from '../../../http/bodies.ts'
 import type { Door } from '../../door.ts'
-import { principalOf, userOf } from '../auth.ts'
+import { userOf } from '../auth.ts'
 import { encodeUser } from '../encode.ts'
 import { userPath, userResponse, userUpdate } from '../wire.ts'
 import { answers, security, withoutNulls } from './answers.ts'
@@ -17,7 +17,7 @@ export function userRoutes(door: Door): FastifyPluginAsyncZod {
 
   return async (app) => {
     const readMe = { tags, security, summary: 'My profile', response: { 200: userResponse, ...answers({}, ['token']) } }
-    app.get('/me', { schema: readMe }, async (request) => encodeUser(userOf(principalOf(request))))
+    app.get('/me', { schema: readMe }, async (request) => encodeUser(userOf(request)))
 
     const updateMe = {
       tags,
@@ -29,7 +29,7 @@ export function userRoutes(door: Door): FastifyPluginAsyncZod {
     app.put('/me', { schema: updateMe, config: { readBody: readJsonIfSaid } }, async (request) => {
       const { display_name, bio, avatar_url, password } = request.body
       const profile = withoutNulls({ fullName: display_name, bio, avatarUrl: avatar_url, password })
-      return encodeUser(await accounts.update(userOf(principalOf(request)), profile))
+      return encodeUser(await accounts.update(userOf(request), profile))
     })
 
     const readOne = {
