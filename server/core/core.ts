@@ -3,7 +3,8 @@ import type { Storage } from '../storage/storage.ts'
 import type { Clock } from './clock.ts'
 import { ChatError } from './errors.ts'
 import type { Journal } from './journal.ts'
-import type { Room, RoomId, Space, SpaceId } from './model.ts'
+import type { Principal, Room, RoomId, Space, SpaceId, UserId } from './model.ts'
+import type { Actor } from './permissions.ts'
 import type { Sessions } from './sessions.ts'
 import type { UserCache } from './user-cache.ts'
 
@@ -46,4 +47,21 @@ export async function getSpace({ storage }: Core, spaceId: SpaceId): Promise<Spa
   const space = await storage.directory.findSpace(spaceId)
   if (!space) throw new ChatError('space_not_found')
   return space
+}
+
+/** For its owner, or a service. Throws ChatError space_not_found, forbidden. */
+export async function getOwnSpace(core: Core, principal: Principal, spaceId: SpaceId): Promise<Space> {
+  const space = await getSpace(core, spaceId)
+  if (principal.kind !== 'service' && space.ownerId !== userIdOf(principal)) throw new ChatError('forbidden')
+  return space
+}
+
+/** Whom a request is for; null where it names nobody. */
+export function userIdOf(principal: Principal): UserId | null {
+  return principal.kind === 'nobody' ? null : (principal.user?.id ?? null)
+}
+
+export async function actorIn({ storage }: Core, principal: Principal, roomId: RoomId): Promise<Actor> {
+  const userId = userIdOf(principal)
+  return { principal, member: userId === null ? null : await storage.log.findMember(roomId, userId) }
 }

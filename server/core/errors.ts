@@ -67,3 +67,8 @@ export function toChatError(error: unknown): ChatError | null {
   if (error instanceof StorageUnavailable || error instanceof FilesUnavailable) return new ChatError('unavailable')
   return error instanceof ChatError ? error : null
 }
+
+/** Throws ChatError invalid_field. */
+export function checkField(field: string, isRight: boolean): void {
+  if (!isRight) throw new ChatError('invalid_field', { field })
+}

@@ -5,6 +5,7 @@ import { getRoom, getSpace, type Core } from './core.ts'
 import { findAround, findMatching, findRecent, withCounts, type CountedMessage } from './counted-messages.ts'
 import { ChatError } from './errors.ts'
 import type { Attachment, Member, Message, MessageId, Principal, Room, RoomId, Space, SpaceId, User, UserId } from './model.ts'
+import { byName } from './names.ts'
 import { unknownUser } from './user-cache.ts'
 
 export interface AuthoredMessage {
@@ -165,11 +166,4 @@ export class Queries {
   async listUsers(page: Page): Promise<User[]> {
     return this.directory.listUsers(page)
   }
-}
-
-const names = new Intl.Collator('ko')
-
-/** By what is shown: the full name, or the username where that is blank (P5). */
-function byName(a: User, b: User): number {
-  return names.compare(a.fullName.trim() || a.username, b.fullName.trim() || b.username) || a.id - b.id
 }

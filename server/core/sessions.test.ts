@@ -260,7 +260,7 @@ describe('[A15] a live connection ends', () => {
     ]
     await chat.accounts.revokeToken('aa', Date.now() + 1e6)
     expect(sessions.map(({ state }) => state.code)).toEqual([4001, null, null, null])
-    await chat.accounts.deactivate(2)
+    await chat.accounts.change(2, { isActive: false })
     expect(sessions.map(({ state }) => state.code)).toEqual([4001, null, 4001, null])
     expect(chat.sessions.count()).toEqual(new Map([['test', 2]]))
   })
@@ -273,7 +273,7 @@ describe('[A15] a live connection ends', () => {
       await clock.advance(waitMs)
       const sessions = [openSession(chat, users[0]!, 'aa'), openSession(chat, users[1]!), openSession(chat, users[2]!, 'bb')]
       await elsewhere.accounts.revokeToken('aa', Date.now() + 1e6)
-      await elsewhere.accounts.deactivate(2)
+      await elsewhere.accounts.change(2, { isActive: false })
       await clock.advance(29_999)
       expect(sessions.map(({ state }) => state.code)).toEqual([4001, 4001, null])
     }

@@ -22,16 +22,45 @@ export function isWithin(text: string, max: number): boolean {
   return text.length <= max || (text.length <= 2 * max && [...text].length <= max)
 }
 
+/** One that can be kept. */
+export function isText(text: string, max: number): boolean {
+  return isStorable(text) && isWithin(text, max)
+}
+
+/** Counted without an encoder. */
+export function isWithinBytes(text: string, max: number): boolean {
+  let bytes = 0
+  for (const character of text) {
+    const code = character.codePointAt(0)!
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+    if (bytes > max) return false
+  }
+  return true
+}
+
 export function isBlank(text: string): boolean {
   return text.trim() === ''
+}
+
+/** Of a person or a thing; free text. */
+export function isName(name: string): boolean {
+  return !isBlank(name) && isText(name, limits.name)
+}
+
+/** One @ with something on both sides and no blanks: who can receive at it is the mail system's to say. */
+export function isEmail(email: string): boolean {
+  return isStorable(email) && email.length <= 254 && /^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u.test(email)
+}
+
+export function isPassword(password: string): boolean {
+  return password !== '' && isStorable(password) && isWithinBytes(password, limits.passwordBytes)
 }
 
 /** 1 to 50 code points, no control characters or `/`, no blanks at the ends, not `.` or `..`, not a guest's (A17). */
 export function isUsername(name: string): boolean {
   return (
-    isStorable(name) &&
     name.length > 0 &&
-    isWithin(name, limits.username) &&
+    isText(name, limits.username) &&
     name.trim() === name &&
     !/[\p{Cc}/]/u.test(name) &&
     name !== '.' &&
@@ -42,7 +71,7 @@ export function isUsername(name: string): boolean {
 
 /** http, https or our own `/uploads/`, which no dot segment leaves (A16). */
 export function isFileUrl(url: string): boolean {
-  if (!isStorable(url) || !isWithin(url, limits.address) || /[\s\p{Cc}]/u.test(url)) return false
+  if (!isText(url, limits.address) || /[\s\p{Cc}]/u.test(url)) return false
   return /^https?:\/\/[^/?#]/i.test(url) || isUpload(url)
 }
 

@@ -153,7 +153,7 @@ describe('[A9] an account token', () => {
     await accounts.revokeToken('aa', Date.now() + 1e6)
     await expect(authenticate({ sub: 'lea' }, 'aa')).rejects.toMatchObject(refused)
     expect((await authenticate({ sub: 'lea' }, 'bb')).id).toBe(lea.id)
-    await accounts.deactivate(lea.id)
+    await accounts.change(lea.id, { isActive: false })
     await expect(authenticate({ sub: 'lea' }, 'bb')).rejects.toMatchObject(refused)
   })
 
@@ -243,7 +243,7 @@ describe('signing in', () => {
     ] as const) {
       await expect(accounts.signIn(name, password)).rejects.toMatchObject({ code: 'wrong_password' })
     }
-    await accounts.deactivate(lea.id)
+    await accounts.change(lea.id, { isActive: false })
     await expect(accounts.signIn('lea', 'secret')).rejects.toMatchObject({ code: 'wrong_password' })
   })
 
@@ -292,7 +292,7 @@ describe('users', () => {
     await expect((await open()).accounts.getOrMake(5)).rejects.toMatchObject({ code: 'user_not_found' })
     const { accounts } = await open({ isDevelopment: true })
     await accounts.getOrMake(5)
-    await accounts.deactivate(5)
+    await accounts.change(5, { isActive: false })
     await expect(accounts.getOrMake(5)).rejects.toMatchObject({ code: 'user_not_found' })
   })
 

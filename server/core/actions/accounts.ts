@@ -1,9 +1,9 @@
 /** Accounts: registering, signing in, and the accounts that tokens and, in development, requests make on first touch. */
 import type { Core } from '../core.ts'
-import { ChatError } from '../errors.ts'
+import { ChatError, checkField } from '../errors.ts'
 import type { User, UserId } from '../model.ts'
 import type { Directory, UserPatch } from '../../storage/storage.ts'
-import { isBlank, isStorable, isUsername, isWithin, limits } from '../texts.ts'
+import { isEmail, isName, isPassword, isText, isUsername, isWithinBytes, limits } from '../texts.ts'
 
 export interface Registration {
   username: string
@@ -89,7 +89,7 @@ export class AccountActions {
   async authenticate(claims: Claims, tokenHash: string): Promise<User> {
     const { id, projectId, exp } = claims
     const name = nameOf(claims)
-    if (name === null || projectId !== undefined || !(id === undefined || isUserId(id))) throw new ChatError('bad_credentials')
+    if (name === null || projectId !== undefined || !(id === undefined || isId(id))) throw new ChatError('bad_credentials')
     if (exp === undefined && !this.core.settings.isDevelopment) throw new ChatError('bad_credentials')
     if (await this.directory.isTokenRevoked(tokenHash)) throw new ChatError('bad_credentials')
     const user = (await this.directory.findUserByName(name)) ?? (await this.makeHostAccount(name, claims))
@@ -167,7 +167,7 @@ export class AccountActions {
     const patch: UserPatch = { ...profile }
     if (profile.fullName !== undefined) patch.fullName = profile.fullName.trim() || user.username
     if (password !== undefined) {
-      checkPassword(password)
+      checkField('password', isPassword(password))
       patch.passwordHash = await this.core.passwords.hash(password)
     }
     return this.change(user.id, patch)
@@ -185,8 +185,8 @@ export class AccountActions {
 
   /** Makes an account for a host (F6); its name is free text, its username made from the address. Throws ChatError invalid_field, email_taken. */
   async create(email: string, fullName: string): Promise<User> {
-    if (!isEmail(email)) throw new ChatError('invalid_field', { field: 'email' })
-    if (!isName(fullName)) throw new ChatError('invalid_field', { field: 'name' })
+    checkField('email', isEmail(email))
+    checkField('name', isName(fullName))
     for (let attempt = 1; attempt <= 100; attempt++) {
       const username = usernameFrom(email, attempt)
       const made = await this.directory.createUser({ id: null, username, email, fullName, passwordHash: null, origin: 'host' })
@@ -201,11 +201,6 @@ export class AccountActions {
     await this.directory.revokeToken(tokenHash, expiresAt)
     this.core.sessions.endByToken(tokenHash)
   }
-
-  /** A deactivated account opens nothing, and what it opened ends (A15). */
-  async deactivate(userId: UserId): Promise<void> {
-    await this.change(userId, { isActive: false })
-  }
 }
 
 /** bcrypt of a random text that nobody knows. */
@@ -217,7 +212,8 @@ function nameOf({ username, sub }: Claims): string | null {
   return isUsername(normal) ? normal : null
 }
 
-export function isUserId(id: unknown): id is UserId {
+/** Of a user or a department. */
+export function isId(id: unknown): id is number {
   return Number.isSafeInteger(id) && (id as number) > 0
 }
 
@@ -228,39 +224,13 @@ function usernameFrom(email: string, attempt: number): string {
 }
 
 function checkRegistration(username: string, email: string | null, password: string): void {
-  if (!isUsername(username)) throw new ChatError('invalid_field', { field: 'username' })
-  if (email !== null && !isEmail(email)) throw new ChatError('invalid_field', { field: 'email' })
-  checkPassword(password)
-}
-
-function checkPassword(password: string): void {
-  const isRight = password !== '' && isStorable(password) && isWithinBytes(password, limits.passwordBytes)
-  if (!isRight) throw new ChatError('invalid_field', { field: 'password' })
+  checkField('username', isUsername(username))
+  checkField('email', email === null || isEmail(email))
+  checkField('password', isPassword(password))
 }
 
 function checkProfile({ fullName, bio, avatarUrl }: Profile): void {
-  const isFine = (text: string | undefined, max: number) => text === undefined || (isStorable(text) && isWithin(text, max))
-  if (!isFine(fullName, limits.name)) throw new ChatError('invalid_field', { field: 'display_name' })
-  if (!isFine(bio, limits.description)) throw new ChatError('invalid_field', { field: 'bio' })
-  if (!isFine(avatarUrl, limits.address)) throw new ChatError('invalid_field', { field: 'avatar_url' })
-}
-
-export function isName(name: string): boolean {
-  return !isBlank(name) && isStorable(name) && isWithin(name, limits.name)
-}
-
-/** One @ with something on both sides and no blanks: who can receive at it is the mail system's to say. */
-export function isEmail(email: string): boolean {
-  return isStorable(email) && email.length <= 254 && /^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u.test(email)
-}
-
-/** Lengths in UTF-8, counted without an encoder. */
-function isWithinBytes(text: string, max: number): boolean {
-  let bytes = 0
-  for (const character of text) {
-    const code = character.codePointAt(0)!
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
-    if (bytes > max) return false
-  }
-  return true
+  checkField('display_name', fullName === undefined || isText(fullName, limits.name))
+  checkField('bio', bio === undefined || isText(bio, limits.description))
+  checkField('avatar_url', avatarUrl === undefined || isText(avatarUrl, limits.address))
 }

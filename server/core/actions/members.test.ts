@@ -199,7 +199,7 @@ describe('an invitation', () => {
 
   it('[P9] leaves out who is deactivated and, outside development, who does not exist', async () => {
     const { invite, accounts, room, membersOf } = await openChatOfTwo(false)
-    await accounts.deactivate(4)
+    await accounts.change(4, { isActive: false })
     expect(await invite(2, 4, 77)).toBe(0)
     expect(await invite(2, 4, 77, 3)).toBe(1)
     expect(await membersOf(room)).toEqual(['1', '2', '3'])

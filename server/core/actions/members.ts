@@ -1,10 +1,10 @@
 /** Adding and removing members of a room; a space's room has the space's members (A11). */
 import type { Directory, Entry, LogStore } from '../../storage/storage.ts'
-import { getRoom, type Core } from '../core.ts'
+import { actorIn, getRoom, userIdOf, type Core } from '../core.ts'
 import { ChatError } from '../errors.ts'
 import type { ChatEvent, MemberAdded, MemberRemoved } from '../events.ts'
-import type { Member, Principal, Room, RoomId, User, UserId } from '../model.ts'
-import { mayChange } from '../permissions.ts'
+import type { Principal, Room, RoomId, User, UserId } from '../model.ts'
+import { mayChange, type Actor } from '../permissions.ts'
 import { factsOf, isRefusedAs } from './refusals.ts'
 import type { AccountActions } from './accounts.ts'
 
@@ -41,7 +41,7 @@ export class MemberActions {
     const actor = await this.findActor(principal, room, userId)
     if (!mayChange(room, actor, 'add', { userId, role: null })) throw new ChatError('forbidden')
     const user = await this.accounts.getOrMake(userId)
-    const actorId = this.actorIdOf(actor)
+    const actorId = actorIdOf(actor)
     const ifMember = actor.member?.userId ?? null
     const entry: Entry = room.spaceId
       ? { kind: 'space.join', spaceId: room.spaceId, userId, actorId }
@@ -58,7 +58,7 @@ export class MemberActions {
     const actor = await this.findActor(principal, room, userId)
     if (!mayChange(room, actor, 'remove', { userId, role: target?.role ?? null })) throw new ChatError('forbidden')
     if (!target) throw new ChatError('member_not_found')
-    const actorId = this.actorIdOf(actor)
+    const actorId = actorIdOf(actor)
     const entry = room.spaceId
       ? ({ kind: 'space.leave', spaceId: room.spaceId, userId, actorId } as const)
       : ({ kind: 'member.remove', roomId, userId, actorId, ifMember: actor.member?.userId ?? null } as const)
@@ -76,11 +76,12 @@ export class MemberActions {
    * room_not_found (a service key), forbidden; unavailable also when some have come: the same call again brings the rest.
    */
   async invite(principal: Principal, roomId: RoomId, userIds: UserId[]): Promise<number> {
-    const { room, member } = await this.getInviting(principal, roomId)
-    if (!mayChange(room, { principal, member }, 'add')) throw new ChatError('forbidden')
+    const actor = await actorIn(this.core, principal, roomId)
+    if (principal.kind === 'user' && !actor.member) throw new ChatError('not_a_member')
+    const room = await getRoom(this.core, roomId)
+    if (!mayChange(room, actor, 'add')) throw new ChatError('forbidden')
     const invited = (await this.accounts.keepActive(userIds)).map(({ id }) => id)
-    const actorId = this.actorIdOf({ principal, member })
-    return this.bringIn(invited, { room, actorId, ifMember: member?.userId ?? null })
+    return this.bringIn(invited, { room, actorId: actorIdOf(actor), ifMember: actor.member?.userId ?? null })
   }
 
   private async bringIn(userIds: UserId[], to: Invitation): Promise<number> {
@@ -118,13 +119,6 @@ export class MemberActions {
     return facts.filter((fact) => fact.type === 'member.added' && fact.roomId === roomId).length
   }
 
-  private async getInviting(principal: Principal, roomId: RoomId): Promise<{ room: Room; member: Member | null }> {
-    const userId = principal.kind === 'nobody' ? undefined : principal.user?.id
-    const member = userId === undefined ? null : await this.log.findMember(roomId, userId)
-    if (principal.kind === 'user' && !member) throw new ChatError('not_a_member')
-    return { room: await getRoom(this.core, roomId), member }
-  }
-
   /** Succeeds also for who is not in, or where no room is (P9); a channel is left with its server (A11). Throws owner_stays. */
   async leave(user: User, roomId: RoomId): Promise<void> {
     const about = { userId: user.id, actorId: user.id }
@@ -141,22 +135,18 @@ export class MemberActions {
   }
 
   /** In development a request that names no actor acts as the room's admin, else as the target himself (M3). */
-  private async findActor(principal: Principal, room: Room, targetId: UserId) {
-    if (principal.kind !== 'nobody') {
-      const userId = principal.user?.id
-      return { principal, member: userId === undefined ? null : await this.log.findMember(room.id, userId) }
-    }
+  private async findActor(principal: Principal, room: Room, targetId: UserId): Promise<Actor> {
+    if (principal.kind !== 'nobody') return actorIn(this.core, principal, room.id)
     const admin = (await this.log.listMembers(room.id)).find((member) => member.role === 'admin')
     const member = admin ?? (await this.log.findMember(room.id, targetId))
     const user = await this.directory.findUser(admin?.userId ?? targetId)
     const isNobodys = room.rule === 'service' || !user
-    return { principal: isNobodys ? principal : ({ kind: 'user', user } as const), member }
+    return { principal: isNobodys ? principal : { kind: 'user', user }, member }
   }
+}
 
-  private actorIdOf(actor: { principal: Principal; member: Member | null }): UserId | null {
-    if (actor.principal.kind === 'nobody') return actor.member?.userId ?? null
-    return actor.principal.user?.id ?? null
-  }
+function actorIdOf({ principal, member }: Actor): UserId | null {
+  return principal.kind === 'nobody' ? (member?.userId ?? null) : userIdOf(principal)
 }
 
 /** The inviter is out, or the room is gone: nobody else can come. */

@@ -1,11 +1,11 @@
 /** Posting, editing and deleting messages. */
 import type { NewAttachment, Outcome, PostEntry } from '../../storage/storage.ts'
 import type { Core } from '../core.ts'
-import { ChatError } from '../errors.ts'
+import { ChatError, checkField } from '../errors.ts'
 import type { ChatEvent, MessageDeleted, MessageEdited, MessagePosted } from '../events.ts'
 import type { Line } from '../journal.ts'
 import type { Message, MessageId, RoomId, User } from '../model.ts'
-import { isBlank, isFileUrl, isStorable, isWithin, limits, parseClientKey } from '../texts.ts'
+import { isBlank, isFileUrl, isStorable, isText, isWithin, limits, parseClientKey } from '../texts.ts'
 import { factsOf, refusalError } from './refusals.ts'
 
 /** In code points: what file systems hold. */
@@ -99,14 +99,14 @@ export class MessageActions {
 function checkDraft({ content, mayBeEmpty = false, kind = 'text', fileUrl = null, attachments = [] }: Draft): void {
   checkText(content)
   if (isBlank(content) && fileUrl === null && attachments.length === 0 && !mayBeEmpty) throw new ChatError('text_empty')
-  if (!isStorable(kind) || kind === '' || !isWithin(kind, limits.name)) throw new ChatError('invalid_field', { field: 'kind' })
-  if (fileUrl !== null && !isFileUrl(fileUrl)) throw new ChatError('invalid_field', { field: 'fileUrl' })
-  if (!attachments.every(isAttachment)) throw new ChatError('invalid_field', { field: 'attachments' })
+  checkField('kind', kind !== '' && isText(kind, limits.name))
+  checkField('fileUrl', fileUrl === null || isFileUrl(fileUrl))
+  checkField('attachments', attachments.every(isAttachment))
 }
 
 function isAttachment({ fileName, url, mimeType, sizeBytes }: NewAttachment): boolean {
-  const isName = fileName !== '' && isStorable(fileName) && isWithin(fileName, fileNameMax)
-  const isType = mimeType === null || (isStorable(mimeType) && isWithin(mimeType, limits.name))
+  const isName = fileName !== '' && isText(fileName, fileNameMax)
+  const isType = mimeType === null || isText(mimeType, limits.name)
   return isName && isType && isFileUrl(url) && Number.isSafeInteger(sizeBytes) && sizeBytes >= 0
 }
 
@@ -120,7 +120,7 @@ function bodyOf({ content, kind = 'text', fileUrl = null, attachments = [] }: Dr
 }
 
 function checkText(content: string): void {
-  if (!isStorable(content)) throw new ChatError('invalid_field', { field: 'content' })
+  checkField('content', isStorable(content))
   if (!isWithin(content, limits.message)) throw new ChatError('text_too_long')
 }
 

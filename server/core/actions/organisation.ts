@@ -1,10 +1,11 @@
 /** The organisation: departments and people, as its own system tells them (P12), and the tree in which people find one another. */
 import type { Core } from '../core.ts'
-import { ChatError } from '../errors.ts'
+import { ChatError, checkField } from '../errors.ts'
 import type { Department, Principal, User, UserId } from '../model.ts'
 import type { Directory, UserPatch } from '../../storage/storage.ts'
-import { isStorable, isWithin, limits } from '../texts.ts'
-import { isEmail, isName, isUserId, type AccountActions } from './accounts.ts'
+import { byName } from '../names.ts'
+import { isEmail, isName, isText, limits } from '../texts.ts'
+import { isId, type AccountActions } from './accounts.ts'
 import { seedOrganisation, type SignIn } from './seed.ts'
 
 export interface DepartmentFields {
@@ -63,10 +64,10 @@ export class OrganisationActions {
   /** Throws ChatError forbidden, invalid_field (`parent_id` also where there is no such department). */
   async createDepartment(principal: Principal, { name, code, parentId, sortOrder }: DepartmentFields): Promise<Department> {
     this.checkMay(principal)
-    check('name', isName(name))
-    check('code', code === null || isLabel(code))
-    check('parent_id', parentId === null || isUserId(parentId))
-    check('sort_order', Number.isSafeInteger(sortOrder))
+    checkField('name', isName(name))
+    checkField('code', code === null || isText(code, limits.name))
+    checkField('parent_id', parentId === null || isId(parentId))
+    checkField('sort_order', Number.isSafeInteger(sortOrder))
     const made = await this.directory.createDepartment({ id: null, name, code, parentId, sortOrder })
     if (typeof made === 'string') throw new ChatError('invalid_field', { field: 'parent_id' })
     return made
@@ -75,7 +76,7 @@ export class OrganisationActions {
   /** Throws ChatError forbidden, invalid_field, username_taken, email_taken, too_many. */
   async createUser(principal: Principal, { username, fullName, ...person }: NewPerson): Promise<User> {
     this.checkMay(principal)
-    check('full_name', fullName === null || isLabel(fullName))
+    checkField('full_name', fullName === null || isText(fullName, limits.name))
     await this.checkDepartment(person.departmentId)
     return this.accounts.open({ ...person, username, fullName: fullName?.trim() || username.normalize('NFC') })
   }
@@ -83,8 +84,8 @@ export class OrganisationActions {
   /** A user who is no longer active is signed out everywhere (A15). Throws ChatError forbidden, invalid_field, user_not_found, email_taken. */
   async updateUser(principal: Principal, userId: UserId, { fullName, ...given }: PersonPatch): Promise<User> {
     this.checkMay(principal)
-    check('full_name', fullName === undefined || isLabel(fullName))
-    check('email', given.email === undefined || isEmail(given.email))
+    checkField('full_name', fullName === undefined || isText(fullName, limits.name))
+    checkField('email', given.email === undefined || isEmail(given.email))
     await this.checkDepartment(given.departmentId ?? null)
     const { username } = await this.accounts.get(userId)
     const patch: UserPatch = fullName === undefined ? given : { ...given, fullName: fullName.trim() || username }
@@ -119,19 +120,9 @@ export class OrganisationActions {
   private async checkDepartment(departmentId: number | null): Promise<void> {
     if (departmentId === null) return
     const departments = await this.directory.listDepartments()
-    check(
-      'department_id',
-      departments.some(({ id }) => id === departmentId),
-    )
+    const isThere = departments.some(({ id }) => id === departmentId)
+    checkField('department_id', isThere)
   }
-}
-
-function check(field: string, isRight: boolean): void {
-  if (!isRight) throw new ChatError('invalid_field', { field })
-}
-
-function isLabel(text: string): boolean {
-  return isStorable(text) && isWithin(text, limits.name)
 }
 
 /**
@@ -148,12 +139,6 @@ export function nestDepartments(departments: Department[], users: User[]): Organ
   for (const node of nodes.values()) (nodes.get(node.department.parentId)?.children ?? roots).push(node)
   for (const user of users.toSorted(byName)) (nodes.get(user.departmentId)?.users ?? unassigned).push(user)
   return { roots, unassigned }
-}
-
-const collator = new Intl.Collator('ko')
-
-function byName(a: User, b: User): number {
-  return collator.compare(a.fullName.trim() || a.username, b.fullName.trim() || b.username) || a.id - b.id
 }
 
 /** The ids of a department and, where `includeSub`, of those below it in the tree. */

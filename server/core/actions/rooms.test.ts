@@ -129,7 +129,7 @@ describe('direct rooms', () => {
     const { rooms, accounts, users } = await open()
     await expect(rooms.openDirect(users[0], 1)).rejects.toMatchObject({ code: 'invalid_field' })
     expect(await rooms.openDirect(users[0], 42)).toMatchObject({ isNew: true })
-    await accounts.deactivate(2)
+    await accounts.change(2, { isActive: false })
     await expect(rooms.openDirect(users[0], 2)).rejects.toMatchObject({ code: 'user_not_found' })
     await chat!.close()
     const production = await open(false)
@@ -174,7 +174,7 @@ describe('groups of peers', () => {
     const { rooms, accounts, users, storage } = await open(false)
     const { id } = await rooms.createPeers(users[0], { title: null, memberIds: [77, 2] })
     expect((await storage.log.listMembers(id)).map(({ userId }) => userId)).toEqual([1, 2])
-    await accounts.deactivate(2)
+    await accounts.change(2, { isActive: false })
     for (const memberIds of [[], [1], [2, 1], [77]]) {
       const attempt = rooms.createPeers(users[0], { title: null, memberIds })
       await expect(attempt).rejects.toMatchObject({ code: 'invalid_field' })

@@ -1,10 +1,10 @@
 /** Making, changing and deleting rooms. */
 import type { LogStore, Outcome, RoomCreateEntry } from '../../storage/storage.ts'
-import { getRoom, getSpace, type Core } from '../core.ts'
-import { ChatError } from '../errors.ts'
-import type { Member, Principal, Room, RoomId, SpaceId, User, UserId } from '../model.ts'
+import { actorIn, getOwnSpace, getRoom, userIdOf, type Core } from '../core.ts'
+import { ChatError, checkField } from '../errors.ts'
+import type { Principal, Room, RoomId, SpaceId, User, UserId } from '../model.ts'
 import { mayChange, type RoomChange } from '../permissions.ts'
-import { isBlank, isStorable, isWithin, limits } from '../texts.ts'
+import { isBlank, isName, isText, limits } from '../texts.ts'
 import type { AccountActions } from './accounts.ts'
 import { factsOf, isRefusedAs } from './refusals.ts'
 
@@ -30,9 +30,8 @@ export class RoomActions {
   /** A channel of a space, by its owner. Throws ChatError space_not_found, forbidden, invalid_field. */
   async createChannel(principal: Principal, spaceId: SpaceId, texts: RoomTexts): Promise<Room> {
     checkRoomTexts(texts)
-    const space = await getSpace(this.core, spaceId)
-    const actorId = principal.kind === 'nobody' ? null : (principal.user?.id ?? null)
-    if (principal.kind !== 'service' && space.ownerId !== actorId) throw new ChatError('forbidden')
+    await getOwnSpace(this.core, principal, spaceId)
+    const actorId = userIdOf(principal)
     return this.create({ id: null, roomKind: 'channel', rule: 'owner', ...texts, spaceId, members: [], actorId })
   }
 
@@ -48,7 +47,7 @@ export class RoomActions {
    * (with himself), user_not_found.
    */
   async openDirect(me: User, targetId: UserId): Promise<{ roomId: RoomId; isNew: boolean }> {
-    if (targetId === me.id) throw new ChatError('invalid_field', { field: 'targetId' })
+    checkField('targetId', targetId !== me.id)
     const target = await this.accounts.getOrMake(targetId)
     for (let attempt = 1; attempt <= directAttempts; attempt++) {
       const known = await this.log.findDirect([me.id, target.id])
@@ -67,7 +66,7 @@ export class RoomActions {
     const name = title === null || isBlank(title) ? '' : title
     if (name !== '') checkRoomTexts({ name, description: null })
     const others = await this.accounts.keepActive(memberIds.filter((userId) => userId !== me.id))
-    if (others.length === 0) throw new ChatError('invalid_field', { field: 'memberIds' })
+    checkField('memberIds', others.length > 0)
     const members = [me.id, ...others.map(({ id }) => id)]
     const outcome = await this.submitOfEquals({ id: null, roomKind: 'group', rule: 'peers', name }, members)
     return getRoom(this.core, factsOf(outcome)[0]!.roomId)
@@ -137,18 +136,14 @@ export class RoomActions {
 
   private async getChangeable(principal: Principal, roomId: RoomId, change: RoomChange) {
     const room = await getRoom(this.core, roomId)
-    const actorId = principal.kind === 'nobody' ? null : (principal.user?.id ?? null)
-    const member: Member | null = actorId === null ? null : await this.log.findMember(roomId, actorId)
-    if (!mayChange(room, { principal, member }, change)) throw new ChatError('forbidden')
-    return { room, actorId }
+    const actor = await actorIn(this.core, principal, roomId)
+    if (!mayChange(room, actor, change)) throw new ChatError('forbidden')
+    return { room, actorId: userIdOf(principal) }
   }
 }
 
 /** Throws ChatError invalid_field. */
 export function checkRoomTexts({ name, description }: RoomTexts): void {
-  if (name.trim() === '' || !isStorable(name) || !isWithin(name, limits.name))
-    throw new ChatError('invalid_field', { field: 'name' })
-  if (description !== null && (!isStorable(description) || !isWithin(description, limits.description))) {
-    throw new ChatError('invalid_field', { field: 'description' })
-  }
+  checkField('name', isName(name))
+  checkField('description', description === null || isText(description, limits.description))
 }

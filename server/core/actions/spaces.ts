@@ -1,9 +1,9 @@
 /** Spaces: rooms that share a membership. Joining and leaving write into each of a space's rooms (A11). */
 import type { Directory } from '../../storage/storage.ts'
-import { getSpace, type Core } from '../core.ts'
-import { ChatError } from '../errors.ts'
-import type { Principal, Space, SpaceId, User, UserId } from '../model.ts'
-import { isStorable, isWithin, limits } from '../texts.ts'
+import { getOwnSpace, getSpace, userIdOf, type Core } from '../core.ts'
+import { ChatError, checkField } from '../errors.ts'
+import type { Principal, Space, SpaceId, User } from '../model.ts'
+import { isText, limits } from '../texts.ts'
 import { factsOf } from './refusals.ts'
 import { checkRoomTexts, type RoomTexts } from './rooms.ts'
 
@@ -29,7 +29,7 @@ export class SpaceActions {
     patch: { name?: string; description?: string; iconUrl?: string },
   ): Promise<Space> {
     checkSpaceTexts({ name: patch.name ?? 'unchanged', description: patch.description ?? null, iconUrl: patch.iconUrl ?? null })
-    await this.getOwned(principal, spaceId)
+    await getOwnSpace(this.core, principal, spaceId)
     const space = await this.directory.updateSpace(spaceId, patch)
     if (!space) throw new ChatError('space_not_found')
     return space
@@ -37,8 +37,8 @@ export class SpaceActions {
 
   /** Its rooms go with it. Throws ChatError space_not_found, forbidden (owner only). */
   async remove(principal: Principal, spaceId: SpaceId): Promise<void> {
-    const { actorId } = await this.getOwned(principal, spaceId)
-    factsOf(await this.core.journal.submit({ kind: 'space.delete', spaceId, actorId }))
+    await getOwnSpace(this.core, principal, spaceId)
+    factsOf(await this.core.journal.submit({ kind: 'space.delete', spaceId, actorId: userIdOf(principal) }))
   }
 
   /** Throws ChatError space_not_found, already_a_member. */
@@ -52,18 +52,9 @@ export class SpaceActions {
   async leave(user: User, spaceId: SpaceId): Promise<void> {
     factsOf(await this.core.journal.submit({ kind: 'space.leave', spaceId, userId: user.id, actorId: user.id }))
   }
-
-  private async getOwned(principal: Principal, spaceId: SpaceId): Promise<{ actorId: UserId | null }> {
-    const space = await getSpace(this.core, spaceId)
-    const actorId = principal.kind === 'nobody' ? null : (principal.user?.id ?? null)
-    if (principal.kind !== 'service' && space.ownerId !== actorId) throw new ChatError('forbidden')
-    return { actorId }
-  }
 }
 
 function checkSpaceTexts(texts: RoomTexts & { iconUrl: string | null }): void {
   checkRoomTexts(texts)
-  const { iconUrl } = texts
-  if (iconUrl !== null && (!isStorable(iconUrl) || !isWithin(iconUrl, limits.address)))
-    throw new ChatError('invalid_field', { field: 'icon_url' })
+  checkField('icon_url', texts.iconUrl === null || isText(texts.iconUrl, limits.address))
 }

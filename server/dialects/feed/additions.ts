@@ -1,11 +1,12 @@
 /** F6: what this door adds to the contract, in its origin's style. */
 import type { FastifyRequest } from 'fastify'
+import { userIdOf } from '../../core/core.ts'
 import { ChatError } from '../../core/errors.ts'
 import type { Principal, UserId } from '../../core/model.ts'
 import type { App } from '../../http/server.ts'
 import { actAs, type Door } from '../door.ts'
 import { doneWith, found, refusals, route } from './answers.ts'
-import { findActor, findActorIn, requireHost, userOf } from './auth.ts'
+import { findActor, findActorIn, requireHost } from './auth.ts'
 import { encodeAccount, encodeMember, encodeMessage, encodeRoom } from './encode.ts'
 import * as wire from './wire.ts'
 
@@ -17,7 +18,7 @@ export function routeRooms(door: Door, app: App): void {
     const { name, description, member_ids } = request.body
     const actor = await findActor(door, request)
     const ids = await findFirstMembers(door, actor, member_ids ?? [])
-    const made = await door.chat.rooms.createGroup({ name, description: description ?? null }, ids, userOf(actor)?.id ?? null)
+    const made = await door.chat.rooms.createGroup({ name, description: description ?? null }, ids, userIdOf(actor))
     return reply.code(201).send({ success: true, message: 'Chat room created successfully', data: encodeRoom(made) })
   })
 
@@ -50,7 +51,7 @@ export function routeRooms(door: Door, app: App): void {
 
 /** The admin first: the actor, else the first who is named, else in development user 1. Throws ChatError user_not_found. */
 async function findFirstMembers(door: Door, actor: Principal, memberIds: UserId[]): Promise<UserId[]> {
-  const admin = userOf(actor)?.id ?? memberIds[0] ?? (actor.kind === 'nobody' ? 1 : undefined)
+  const admin = userIdOf(actor) ?? memberIds[0] ?? (actor.kind === 'nobody' ? 1 : undefined)
   const ids = new Set(admin === undefined ? [] : [admin, ...memberIds])
   await Promise.all([...ids].map((id) => door.chat.accounts.getOrMake(id)))
   return [...ids]
@@ -59,9 +60,9 @@ async function findFirstMembers(door: Door, actor: Principal, memberIds: UserId[
 /** Whose rooms: whom the query names, who must be the caller; else the actor. */
 async function findWhose(door: Door, request: FastifyRequest, named: string | undefined): Promise<UserId> {
   if (named !== undefined) return (await actAs(door, request.feedCaller, Number(named))).id
-  const user = userOf(await findActor(door, request))
-  if (!user) throw new ChatError('invalid_field', { field: 'user_id' })
-  return user.id
+  const userId = userIdOf(await findActor(door, request))
+  if (userId === null) throw new ChatError('invalid_field', { field: 'user_id' })
+  return userId
 }
 
 export function routeUsers(door: Door, app: App): void {

@@ -254,7 +254,7 @@ describe('in production', () => {
     const user = await makeUser(server, 'leaving')
     const id = await makeGroup(server, user, [])
     const listener = await listen(server, [id, user.id], '', user.bearer)
-    await server.app.chat.accounts.deactivate(user.id)
+    await server.app.chat.accounts.change(user.id, { isActive: false })
     await until('the end', () => listener.closedWith !== null)
     expect(listener.closedWith?.code).toBe(4001)
     expect((await refusal(server, `/ws/chat/${id}?user_id=${user.id}`, user.bearer)).status).toBe(401)

@@ -37,13 +37,9 @@ export async function findActor(door: Door, { feedCaller: caller, headers }: Fas
 export async function findActorIn(door: Door, request: FastifyRequest, room: string, targetId: UserId | null) {
   const roomId = parseRoomId(room)
   const actor = await findActor(door, request)
-  const user = userOf(actor)
+  const user = actor.kind === 'nobody' ? null : actor.user
   await touch(door, roomId, user?.id === targetId ? null : user)
   return { roomId, actor }
-}
-
-export function userOf(actor: Principal): User | null {
-  return actor.kind === 'nobody' ? null : actor.user
 }
 
 async function findNamed(door: Door, header: string | string[] | undefined): Promise<User | null> {

@@ -3,8 +3,7 @@
  * issues; problems.ts words them as pydantic does. Lengths are in code points (A17).
  */
 import { z } from 'zod'
-import { isEmail } from '../../core/actions/accounts.ts'
-import { isBlank, isStorable, isUsername, isWithin, limits, parseClientKey } from '../../core/texts.ts'
+import { isBlank, isEmail, isText, isUsername, isWithin, isWithinBytes, limits, parseClientKey } from '../../core/texts.ts'
 
 // ------------------------------------------------------------------------------------------------------------------ fields
 
@@ -39,7 +38,7 @@ const password = text(limits.passwordBytes, 1).refine(
 
 /** G8: what bcrypt does not look at must not count as right. */
 function isShortEnough(value: string): boolean {
-  return !isWithin(value, limits.passwordBytes) || Buffer.byteLength(value) <= limits.passwordBytes
+  return !isWithin(value, limits.passwordBytes) || isWithinBytes(value, limits.passwordBytes)
 }
 
 interface Bounds {
@@ -226,7 +225,7 @@ export interface Send {
  */
 export function parseFrame(frame: string): Send | null {
   const { content, key } = readFrame(frame)
-  if (typeof content !== 'string' || isBlank(content) || !isStorable(content) || !isWithin(content, limits.message)) return null
+  if (typeof content !== 'string' || isBlank(content) || !isText(content, limits.message)) return null
   if (key === undefined || key === null) return { content, clientKey: null }
   return isClientKey(key) ? { content, clientKey: key } : null
 }
