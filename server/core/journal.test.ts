@@ -15,7 +15,8 @@ import {
   type Storage,
 } from '../storage/storage.ts'
 import type { Fact } from './events.ts'
-import { openJournal, type Line } from './journal.ts'
+import { openJournal } from './journal.ts'
+import type { Line } from './write-queue.ts'
 
 /** What became of one submitted entry. */
 interface Told {

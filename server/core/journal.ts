@@ -15,24 +15,12 @@ import {
   type Outcome,
 } from '../storage/storage.ts'
 import { every, type Clock } from './clock.ts'
-import { ChatError } from './errors.ts'
+import { patienceMs, WriteQueue, type Line, type Waiting } from './write-queue.ts'
 
-const entriesAtOnce = 1_000
-const batchBytes = 4 * 1024 * 1024
-/** What may wait for a commit; beyond it a write is refused at once. */
-const waitingMax = 20_000
-const waitingBytesMax = 64 * 1024 * 1024
-/** A write that has not begun to be stored after this is refused (503), and one whose commit is uncertain for so long is given up by its sender. */
-const patienceMs = 5_000
 const retryMs = 200
 const heartbeatMs = 10_000
 /** A journal that was not heard of for so long belongs to a process that is taken for dead. */
 const silentMs = 45_000
-
-/** Entries that stand in a row, as one socket's frames do: once one was given up, none behind it is stored (A15). */
-export interface Line {
-  isBroken: boolean
-}
 
 export interface Journal {
   /** Resolves when it is committed or refused; throws ChatError `unavailable` when it cannot be, or is not known to be (A15). */
@@ -57,15 +45,6 @@ export interface JournalOptions {
   onCommit(commit: Commit): void
 }
 
-interface Waiting {
-  entry: Entry
-  bytes: number
-  since: number
-  line: Line | null
-  settle(outcome: Outcome): void
-  giveUp(error: Error): void
-}
-
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   return new GroupCommit(options, await openNext(options))
 }
@@ -82,10 +61,8 @@ class GroupCommit implements Journal {
   private readonly clock: Clock
   private readonly observer: JournalObserver
   private journal: JournalRecord
-  private queue: Waiting[] = []
-  private queuedBytes = 0
+  private readonly queue: WriteQueue
   private running: Promise<void> | null = null
-  private isClosing = false
   private readonly stopHeartbeat: () => void
 
   constructor(options: JournalOptions, journal: JournalRecord) {
@@ -94,28 +71,20 @@ class GroupCommit implements Journal {
     this.clock = options.clock
     this.observer = options.observer
     this.journal = journal
+    this.queue = new WriteQueue(options.clock)
     this.stopHeartbeat = every(options.clock, heartbeatMs, () => this.heartbeat())
   }
 
   submit(entry: Entry, line: Line | null = null): Promise<Outcome> {
-    return new Promise((resolve, reject) => {
-      const giveUp = (error: Error) => {
-        if (line) line.isBroken = true
-        reject(error)
-      }
-      const bytes = bytesOf(entry)
-      const isFull = this.queue.length >= waitingMax || this.queuedBytes > waitingBytesMax
-      if (this.isClosing || isFull || line?.isBroken) return giveUp(new ChatError('unavailable'))
-      this.queue.push({ entry, bytes, since: this.clock.now(), line, settle: resolve, giveUp })
-      this.queuedBytes += bytes
-      this.startRunning()
-    })
+    const stored = this.queue.add(entry, line)
+    if (!this.queue.isEmpty) this.startRunning()
+    return stored
   }
 
   private startRunning(): void {
     this.running ??= this.run().finally(() => {
       this.running = null
-      if (this.queue.length > 0) this.startRunning()
+      if (!this.queue.isEmpty) this.startRunning()
     })
   }
 
@@ -124,8 +93,8 @@ class GroupCommit implements Journal {
     // Everything that this turn of the loop still submits goes into the first batch.
     await Promise.resolve()
     let handOut = () => {}
-    while (this.queue.length > 0) {
-      const batch = this.takeBatch()
+    while (!this.queue.isEmpty) {
+      const batch = this.queue.take()
       const storing = this.store(batch)
       handOut()
       const results = await storing
@@ -134,46 +103,9 @@ class GroupCommit implements Journal {
     handOut()
   }
 
-  /** The next batch: bounded, and of one client key only the first, so that the second finds its row. */
-  private takeBatch(): Waiting[] {
-    const batch: Waiting[] = []
-    const rest: Waiting[] = []
-    const keys = new Set<string>()
-    let bytes = 0
-    let taken = 0
-    for (; taken < this.queue.length && batch.length < entriesAtOnce && bytes < batchBytes; taken++) {
-      const waiting = this.queue[taken]!
-      const key = keyOf(waiting.entry)
-      if (key !== null && keys.has(key)) {
-        rest.push(waiting)
-        continue
-      }
-      if (key !== null) keys.add(key)
-      batch.push(waiting)
-      bytes += waiting.bytes
-      this.queuedBytes -= waiting.bytes
-    }
-    this.queue = rest.length > 0 ? [...rest, ...this.queue.slice(taken)] : this.queue.slice(taken)
-    return batch
-  }
-
-  /** Without those that have waited too long, and those behind one of their line that was given up. */
-  private giveUpLate(batch: Waiting[]): Waiting[] {
-    return batch.filter((waiting) => {
-      if (this.clock.now() - waiting.since <= patienceMs && !waiting.line?.isBroken) return true
-      waiting.giveUp(new ChatError('unavailable'))
-      return false
-    })
-  }
-
-  private giveUpQueued(): void {
-    this.queue = this.giveUpLate(this.queue)
-    this.queuedBytes = this.queue.reduce((sum, { bytes }) => sum + bytes, 0)
-  }
-
   /** A batch that the database rejects as a whole is halved until only the faulty entry is refused. */
   private async store(waiting: Waiting[]): Promise<Stored[]> {
-    const batch = this.giveUpLate(waiting)
+    const batch = this.queue.giveUpLate(waiting)
     if (batch.length === 0) return []
     try {
       return [{ batch, result: await this.append(batch) }]
@@ -194,7 +126,7 @@ class GroupCommit implements Journal {
   }
 
   private giveUp(batch: Waiting[]): Stored[] {
-    for (const waiting of batch) waiting.giveUp(new ChatError('unavailable'))
+    for (const waiting of batch) waiting.giveUp()
     return []
   }
 
@@ -205,7 +137,7 @@ class GroupCommit implements Journal {
   private async abandon(batch: Waiting[], error: CommitUncertain): Promise<Stored[]> {
     this.giveUp(batch)
     this.observer.onTrouble(`what became of a commit is not known: ${error.message}; closing journal ${this.journal.number}`)
-    this.giveUpQueued()
+    this.queue.giveUpLateHere()
     for (;;) {
       try {
         return await this.replaceJournal(batch.length)
@@ -269,7 +201,7 @@ class GroupCommit implements Journal {
 
   /** Before the next try. Those who wait behind it are told `unavailable` when they have waited too long. */
   private async pause(): Promise<void> {
-    this.giveUpQueued()
+    this.queue.giveUpLateHere()
     await new Promise<void>((resolve) => this.clock.after(retryMs, resolve))
   }
 
@@ -288,7 +220,7 @@ class GroupCommit implements Journal {
   }
 
   async close(): Promise<void> {
-    this.isClosing = true
+    this.queue.close()
     this.stopHeartbeat()
     while (this.running) await this.running
     await this.log.closeJournal(this.journal.number).catch(() => {})
@@ -300,19 +232,8 @@ interface Stored {
   result: AppendResult
 }
 
-/** About what it takes in memory; of an invitation what keeps 300 people or so to a commit, as each is a row of his own (0.5 ms). */
-function bytesOf(entry: Entry): number {
-  if (entry.kind === 'member.add') return entry.userIds.length * 20_000
-  return entry.kind === 'post' ? 200 + entry.content.length + 500 * entry.attachments.length : 200
-}
-
 /** Also an error of no known kind: taken for "not stored", the next batch at this position would be answered with what stands there. */
 function leavesDoubt(error: unknown): boolean {
   if (error instanceof CommitUncertain) return true
   return !(error instanceof StorageUnavailable || error instanceof BatchRejected || error instanceof JournalClosed)
-}
-
-function keyOf(entry: Entry): string | null {
-  if (entry.kind !== 'post' || entry.clientKey === null) return null
-  return `${entry.roomId}:${entry.authorId}:${entry.clientKey}`
 }

@@ -3,9 +3,9 @@ import type { NewAttachment, Outcome, PostEntry } from '../../storage/storage.ts
 import type { Core } from '../core.ts'
 import { ChatError, checkField } from '../errors.ts'
 import type { ChatEvent, MessageDeleted, MessageEdited, MessagePosted } from '../events.ts'
-import type { Line } from '../journal.ts'
 import type { Message, MessageId, RoomId, User } from '../model.ts'
 import { isBlank, isFileUrl, isStorable, isText, isWithin, limits, parseClientKey } from '../texts.ts'
+import type { Line } from '../write-queue.ts'
 import { factsOf, refusalError } from './refusals.ts'
 
 /** In code points: what file systems hold. */
