@@ -49,8 +49,8 @@ export class ChatError extends Error {
   readonly retryAfterS: number | undefined
   readonly field: string | undefined
 
-  constructor(code: ErrorCode, details: { retryAfterS?: number; field?: string; text?: string } = {}) {
-    super(details.text ?? errorTable[code].text)
+  constructor(code: ErrorCode, details: { retryAfterS?: number; field?: string } = {}) {
+    super(errorTable[code].text)
     this.code = code
     this.field = details.field
     const { kind } = errorTable[code]

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Attachment } from '../core/model.ts'
 import type { ByteRange, OpenFile } from '../files/file-store.ts'
+import { drainDeadlineMs } from '../http/keeper.ts'
 import { labelOf } from '../http/multipart.ts'
 import { ProblemError } from '../http/problems.ts'
 import { approachOf, type Door } from './door.ts'
@@ -10,9 +11,6 @@ import { getCaller } from './groupware/auth.ts'
 
 /** What a browser may show on its own page: images that hold no scripts. */
 const safeImages = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp'])
-
-/** As long as a live connection's queue may stand still (http/keeper.ts). */
-const drainDeadlineMs = 15_000
 
 /** Before the server listens; errors are answered in `groupware`'s shape. */
 export function registerUploads(door: Door): void {
@@ -46,7 +44,7 @@ async function awaitTurn({ raw }: FastifyRequest, reply: FastifyReply): Promise<
   })
 }
 
-/** The file lasts no longer than its answer, and an answer that nobody reads no longer than the deadline. */
+/** The file lasts no longer than its answer, and an answer that nobody reads no longer than a live connection's queue. */
 async function closeAtEnd({ raw }: FastifyReply, file: OpenFile): Promise<void> {
   const { socket } = raw
   if (raw.destroyed || socket === null) {

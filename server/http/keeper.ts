@@ -31,10 +31,6 @@ export interface Kept {
 
 export interface KeeperOptions {
   clock: Clock
-  /** A ping for each connection this often: 25 s by default, in seconds. */
-  pingEveryS?: number
-  /** A queue that does not empty for this long ends its connection: 15 s by default. */
-  drainDeadlineMs?: number
 }
 
 export interface Keeper {
@@ -53,13 +49,16 @@ export interface Keeper {
   stop(): void
 }
 
+/** A ping for each connection this often. */
+const pingEveryS = 25
+/** A queue that does not empty for this long ends its connection. */
+export const drainDeadlineMs = 15_000
 const tickMs = 1_000
 const paceMs = 50
 /** A peer is given up after this many pings without a sign of life. */
 const unansweredMax = 2
 
-export function createKeeper(options: KeeperOptions): Keeper {
-  const { clock, pingEveryS = 25, drainDeadlineMs = 15_000 } = options
+export function createKeeper({ clock }: KeeperOptions): Keeper {
   const slices = createSlices(pingEveryS)
   const waiting = new Set<Kept>()
   let whenEmpty: (() => void)[] = []

@@ -32,13 +32,14 @@ export type App = FastifyInstance<
   ZodTypeProvider
 >
 
+/** A17; a route's `bodyLimit` overrides it. */
+const bodyBytesMax = 256 * 1024
+
 export interface HttpServerOptions {
   /** Silent by default. */
   log?: Log
   /** A12: addresses or networks whose `X-Forwarded-*` are believed. None by default. */
   trustedProxies?: readonly string[]
-  /** A17: 256 KiB by default; a route's `bodyLimit` overrides it. */
-  bodyBytesMax?: number
   timeouts?: Partial<Timeouts>
 }
 
@@ -107,7 +108,7 @@ function createApp(options: HttpServerOptions, proxies: Proxies, onBadPath: OnBa
   const hasProxies = (options.trustedProxies ?? []).length > 0
   const app = Fastify({
     logger: false,
-    bodyLimit: options.bodyBytesMax ?? 256 * 1024,
+    bodyLimit: bodyBytesMax,
     trustProxy: hasProxies ? (address: string) => proxies.trusts(address) : false,
     routerOptions: { maxParamLength: pathParameterMax },
     frameworkErrors: (_error, request, reply) => onBadPath(request, reply),

@@ -30,11 +30,12 @@ export interface ConnectionEvents {
   onClose(): void
 }
 
+/** A17: a longer message ends the connection with 1009. */
+const messageBytesMax = 64 * 1024
+
 export interface WebSocketsOptions extends PipeOptions {
   /** Silent by default. */
   log?: Log
-  /** A17: 64 KiB by default; a longer message ends the connection with 1009. */
-  messageBytesMax?: number
   /** How long a close handshake may take: 2 s by default. */
   closeTimeoutMs?: number
 }
@@ -45,7 +46,7 @@ export interface WebSockets {
 }
 
 export function createWebSockets(options: WebSocketsOptions): WebSockets {
-  const { keeper, log = silentLog, messageBytesMax = 64 * 1024, closeTimeoutMs = 2_000 } = options
+  const { keeper, log = silentLog, closeTimeoutMs = 2_000 } = options
   const context: Context = { ...options, keeper, log }
   // Newer than the types: closeTimeout, maxFragments, maxBufferedChunks. The last two bound what a message in tiny pieces can hold.
   const wsOptions = {
