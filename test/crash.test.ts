@@ -1,6 +1,6 @@
 /** A process that is killed, stopped or started where it must not: what was acknowledged is there, once and in order. */
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { describeServer, makeDataDir, makeSchema } from '../server/storage/postgres/testing.ts'
+import { describeServer, makeDataDir, makeSchema, makeStartedDir } from '../server/storage/postgres/testing.ts'
 import { openRaw } from '../server/http/raw-client.fixture.ts'
 import { until } from './chat.ts'
 import { findPort, spawnChild, startChild, type Child } from './child.ts'
@@ -23,6 +23,13 @@ import {
 type MakeDatabase = () => Promise<Record<string, string>>
 
 const embedded: MakeDatabase = async () => {
+  const { dataDir, remove } = await makeStartedDir()
+  onTestFinished(remove)
+  return { DATA_DIR: dataDir }
+}
+
+/** Where nothing is opened, or all but the database is kept. */
+const empty: MakeDatabase = async () => {
   const { dataDir, remove } = await makeDataDir()
   onTestFinished(remove)
   return { DATA_DIR: dataDir }
@@ -31,7 +38,7 @@ const embedded: MakeDatabase = async () => {
 const onServer: MakeDatabase = async () => {
   const { url, drop } = await makeSchema()
   onTestFinished(drop)
-  return { ...(await embedded()), DATABASE_URL: url }
+  return { ...(await empty()), DATABASE_URL: url }
 }
 
 const timeout = 120_000
@@ -292,7 +299,7 @@ describe('what refuses to start', () => {
     { what: 'the secret of the printed .env', secret: 'your-secret-key-here-change-this-in-production', says: 'well-known' },
     { what: 'the secret of development', secret: 'madang-development-secret-not-for-production', says: 'well-known' },
   ])('[M1] production refuses $what', { timeout }, async ({ secret, says }) => {
-    const output = await refusedStart({ ...(await embedded()), JWT_SECRET: secret }, true)
+    const output = await refusedStart({ ...(await empty()), JWT_SECRET: secret }, true)
     expect(output).toContain('JWT_SECRET')
     expect(output).toContain(says)
     if (secret !== '') expect(output).not.toContain(secret)
@@ -307,12 +314,12 @@ describe('what refuses to start', () => {
       ALLOWED_ORIGINS: 'shop',
       DATABASE_URL: 'mysql://x',
     }
-    const output = await refusedStart({ ...(await embedded()), ...env }, true)
+    const output = await refusedStart({ ...(await empty()), ...env }, true)
     for (const name of Object.keys(env)) expect(output).toContain(`${name}:`)
   })
 
   it('[M1] development listens on loopback only', { timeout }, async () => {
-    expect(await refusedStart({ ...(await embedded()), HOST: '0.0.0.0' }, false)).toContain(
+    expect(await refusedStart({ ...(await empty()), HOST: '0.0.0.0' }, false)).toContain(
       'HOST: development listens on loopback only',
     )
   })

@@ -1,14 +1,16 @@
-/** Two nodes on one PostgreSQL and one Redis: whole servers, with clients of both doors at each. */
+/** Two nodes on one PostgreSQL and one Redis: whole servers, with clients of several doors at each. */
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../server/app/clock.ts'
 import { openRedisBus } from '../server/bus/redis/redis-bus.ts'
 import { describeRedis, startRedis, type TestRedis } from '../server/bus/redis/testing.ts'
 import type { Clock } from '../server/core/clock.ts'
+import { closeGuests, enterGuest, signGuest, type Guest } from '../server/dialects/widget/widget.fixture.ts'
 import { openPostgresStorage } from '../server/storage/postgres/index.ts'
-import { describeServer, makeSchema } from '../server/storage/postgres/testing.ts'
+import { describeServer, makeDataDir, makeSchema } from '../server/storage/postgres/testing.ts'
 import { until } from './chat.ts'
 import { startChild } from './child.ts'
 import {
+  asHost,
   done,
   enroll,
   enrollAll,
@@ -28,6 +30,7 @@ const sweepMs = 1_000
 const unsweptClock: Clock = {
   now: systemClock.now,
   after: (ms, call) => (ms === sweepMs ? () => {} : systemClock.after(ms, call)),
+  soon: systemClock.soon,
 }
 
 const usually = { timeout: 60_000 }
@@ -110,12 +113,46 @@ async function expectAllAlike({ nodes, people, roomIds }: Scene, clients: Client
 
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
+/** Run behind the file's last test, the newest first. */
+const stops: (() => Promise<unknown>)[] = []
+
+/**
+ * Two processes, of which one is killed. Resolves with how long its user took to go offline: most of a minute, which passes beside
+ * the other tests, on a Redis that they do not harm.
+ */
+async function killNode(): Promise<number> {
+  const [{ url, drop }, ownRedis, { dataDir, remove }] = await Promise.all([makeSchema(), startRedis(), makeDataDir()])
+  stops.push(drop, ownRedis.stop, remove)
+  const env = { DATABASE_URL: url, REDIS_URL: ownRedis.url, DATA_DIR: dataDir }
+  const atEnd = (kill: () => Promise<void>) => void stops.push(kill)
+  const [doomed, other] = await Promise.all([startChild({ env, atEnd }), startChild({ env, atEnd })])
+  const [ann, bob] = [await enroll(other, 'ann'), await enroll(other, 'bob')]
+  const roomId = await makeGroup(other, [ann, bob])
+  const watcher = await open(other, ['feed', roomId], ann)
+  await open(doomed, ['feed', roomId], bob)
+  await watcher.find('member_online', ({ user_id }) => user_id === bob.id)
+  const killedAt = performance.now()
+  doomed.kill('SIGKILL')
+  await until('his going', () => watcher.frames.some(({ type }) => type === 'member_offline'), 45_000)
+  const tookMs = performance.now() - killedAt
+  await done(other, `POST ${rooms}/${roomId}/messages`, { user_id: ann.id, message: 'still here' }, ann.bearer)
+  return tookMs
+}
+
 describeServer('two nodes', () => {
   describeRedis('on one Redis', () => {
+    let offlineAfterMs: Promise<number>
+
     beforeAll(async () => {
       redis = await startRedis()
+      offlineAfterMs = killNode()
+      // The test that waits for it tells.
+      offlineAfterMs.catch(() => {})
     })
-    afterAll(() => redis.stop())
+    afterAll(async () => {
+      for (const stop of stops.splice(0).toReversed()) await stop()
+      await redis.stop()
+    })
 
     it('[A1] bring every message to the clients of both by the bus, in the one order of its room', usually, async () => {
       const scene = await openScene(unsweptClock)
@@ -142,6 +179,37 @@ describeServer('two nodes', () => {
       // And the bus is found again.
       await untilJoined(scene)
     })
+
+    it(
+      "[A1][W8] bring a guest's words at one node to a member at the other and back, in one order, and he resumes at either",
+      usually,
+      async () => {
+        const { nodes, people } = await openScene(unsweptClock)
+        onTestFinished(closeGuests)
+        // Nobody has been there yet: both nodes make its room at once.
+        const tokens = ['손님', '다른 손님'].map((name) => signGuest(name, 'shop'))
+        const guests = await Promise.all(nodes.map((node, nth) => enterGuest(node, tokens[nth]!, { since: 0 })))
+        const { roomId } = await done(nodes[0], 'GET /api/projects/shop', undefined, asHost)
+        await done(nodes[1], `POST ${rooms}/${roomId}/members`, { user_id: people[0]!.id }, asHost)
+        const member = await open(nodes[1], ['guild', roomId], people[0]!)
+        for (let count = 0; count < 50; count++) {
+          guests[0]!.socket.emit('chat message', `guest ${count}`)
+          member.socket.send(JSON.stringify({ content: `member ${count}` }))
+        }
+        const idsOf = (guest: Guest) => guest.messages().map(({ id }) => id)
+        const heard = () => [...guests.map(idsOf), member.seen.map(({ id }) => id)]
+        await until('100 messages at each', () => heard().every((ids) => ids.length >= 100), 30_000)
+        const stored = (await feedHistory(nodes[0], roomId, people[0]!)).map(({ id }) => id)
+        expect(new Set(stored).size).toBe(100)
+        for (const ids of heard()) expect(ids).toEqual(stored)
+        const since = guests[0]!.cursor()
+        guests[0]!.close()
+        await guests[1]!.send('while he was away')
+        const back = await enterGuest(nodes[1], tokens[0]!, { since })
+        expect(back.heard.map(({ name }) => name)).toEqual(['history'])
+        expect(back.contents()).toEqual(['while he was away'])
+      },
+    )
 
     it('[F4] show a user online at both with his first session anywhere, and offline 3 s after his last', usually, async () => {
       const { nodes, people, roomIds } = await openScene()
@@ -191,20 +259,7 @@ describeServer('two nodes', () => {
     })
 
     it('[F4] take the users of a killed node for offline within 45 s', { timeout: 120_000 }, async () => {
-      const { url, drop } = await makeSchema()
-      onTestFinished(drop)
-      const env = { DATABASE_URL: url, REDIS_URL: redis.url }
-      const [doomed, other] = await Promise.all([startChild({ env }), startChild({ env })])
-      const [ann, bob] = [await enroll(other, 'ann'), await enroll(other, 'bob')]
-      const roomId = await makeGroup(other, [ann, bob])
-      const watcher = await open(other, ['feed', roomId], ann)
-      await open(doomed, ['feed', roomId], bob)
-      await watcher.find('member_online', ({ user_id }) => user_id === bob.id)
-      const killed = performance.now()
-      doomed.kill('SIGKILL')
-      await until('his going', () => watcher.frames.some(({ type }) => type === 'member_offline'), 45_000)
-      expect(performance.now() - killed).toBeGreaterThan(10_000)
-      await done(other, `POST ${rooms}/${roomId}/messages`, { user_id: ann.id, message: 'still here' }, ann.bearer)
+      expect(await offlineAfterMs).toBeGreaterThan(10_000)
     })
   })
 })

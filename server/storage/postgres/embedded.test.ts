@@ -15,12 +15,12 @@ import { lanesTo } from './embedded.ts'
 import { openEmbeddedStorage } from './index.ts'
 import { WorkerKeeper } from './keeper.ts'
 import { Lane } from './pool.ts'
-import { makeDataDir } from './testing.ts'
+import { makeDataDir, makeStartedDir } from './testing.ts'
 
 const PAGE = { offset: 0, limit: 1000 }
 
-async function freshDir(): Promise<string> {
-  const { dataDir, remove } = await makeDataDir()
+async function freshDir(make = makeStartedDir): Promise<string> {
+  const { dataDir, remove } = await make()
   onTestFinished(remove)
   return dataDir
 }
@@ -38,14 +38,16 @@ async function openKept(dataDir: string): Promise<{ storage: Storage; keeper: Wo
 }
 
 it('[M1] refuses a second opener of a directory with a clear text, and lets it in once the first has closed', async () => {
-  const dataDir = join(await freshDir(), 'data')
-  const first = await openEmbeddedStorage({ dataDir })
+  const dataDir = join(await freshDir(makeDataDir), 'data')
+  const onMake = vi.fn()
+  const first = await openEmbeddedStorage({ dataDir, onMake })
   await expect(openEmbeddedStorage({ dataDir })).rejects.toThrow(`${dataDir} is in use by another Madang`)
   await first.ping()
   expect((await stat(dataDir)).mode & 0o777).toBe(0o700)
   await first.close()
-  const second = await openEmbeddedStorage({ dataDir })
+  const second = await openEmbeddedStorage({ dataDir, onMake })
   await second.close()
+  expect(onMake).toHaveBeenCalledOnce()
 })
 
 it('opens the directory of a process that was killed, and all that was answered is there', async () => {
@@ -68,7 +70,7 @@ it('opens the directory of a process that was killed, and all that was answered 
 })
 
 it('refuses a directory whose path is too long for a socket, and says so', async () => {
-  const dataDir = join(await freshDir(), 'a'.repeat(100))
+  const dataDir = join(await freshDir(makeDataDir), 'a'.repeat(100))
   await expect(openEmbeddedStorage({ dataDir })).rejects.toThrow('too long for a socket')
 })
 

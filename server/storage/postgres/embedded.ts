@@ -2,11 +2,12 @@
  * The embedded database: PGlite in a worker, behind a Unix socket in the data directory. It survives a killed process, not a
  * power cut, as PGlite does not fsync.
  */
+import { existsSync } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Storage } from '../storage.ts'
 import { assembleStorage, MESSAGE_ID_MAX } from './assemble.ts'
-import { PORT, WorkerKeeper } from './keeper.ts'
+import { DATABASE, PORT, WorkerKeeper } from './keeper.ts'
 import { DirectoryInUse, lockDirectory } from './lock.ts'
 import type { LaneOptions } from './pool.ts'
 import { Turns } from './turns.ts'
@@ -20,6 +21,8 @@ export interface EmbeddedOptions {
   statementTimeoutMs?: number
   /** Hears, for the log, of a worker that ended and was started again. */
   onNotice?: (text: string) => void
+  /** Is called where there is no database yet: PGlite takes seconds to make one. */
+  onMake?: () => void
 }
 
 /** The kernel's limit on a socket's path is 107 bytes (103 on macOS); our longest name is lock-<15 digits>.sock. */
@@ -30,6 +33,7 @@ export async function openEmbeddedStorage(options: EmbeddedOptions): Promise<Sto
   const dataDir = resolve(options.dataDir)
   await makeDirectory(dataDir)
   const unlock = await lock(dataDir)
+  if (!existsSync(join(dataDir, DATABASE))) options.onMake?.()
   const keeper = new WorkerKeeper(dataDir, options.onNotice ?? (() => undefined))
   const close = async () => {
     await keeper.stop()

@@ -1,13 +1,17 @@
 /** Databases for tests: PGlite in a directory of its own, a schema of its own on the server of TEST_DATABASE_URL. */
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { describe, it } from 'vitest'
 import type { ContractStorage, OpenOptions, OpenStorage } from '../storage.contract.ts'
 import type { Storage } from '../storage.ts'
 import { openEmbeddedStorage, openPostgresStorage } from './index.ts'
+import { DATABASE, WorkerKeeper } from './keeper.ts'
 
 const serverUrl = process.env['TEST_DATABASE_URL'] ?? ''
 
@@ -28,6 +32,37 @@ export function describeServer(name: string, tests: () => void): void {
 export async function makeDataDir(): Promise<{ dataDir: string; remove: () => Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'madang-'))
   return { dataDir, remove: () => rm(dataDir, { recursive: true, force: true }) }
+}
+
+/** As `makeDataDir`, with what PGlite makes there at its first start, which takes it seconds: a copy, without anything of ours. */
+export async function makeStartedDir(): ReturnType<typeof makeDataDir> {
+  const made = await makeDataDir()
+  await cp(await findStarted(), join(made.dataDir, DATABASE), { recursive: true })
+  return made
+}
+
+const cache = fileURLToPath(new URL('../../../node_modules/.cache/madang', import.meta.url))
+
+/** Made once per version of PGlite. */
+async function findStarted(): Promise<string> {
+  const main = createRequire(import.meta.url).resolve('@electric-sql/pglite')
+  const { version } = JSON.parse(await readFile(join(dirname(main), '../package.json'), 'utf8')) as { version: string }
+  const started = join(cache, `pglite-${version}`)
+  if (!existsSync(started)) await makeStarted(started)
+  return started
+}
+
+/** Beside others that do the same: the first one's stays. */
+async function makeStarted(started: string): Promise<void> {
+  const { dataDir, remove } = await makeDataDir()
+  const keeper = new WorkerKeeper(dataDir, () => undefined)
+  await keeper.start()
+  await keeper.stop()
+  await mkdir(cache, { recursive: true })
+  const own = await mkdtemp(`${started}-`)
+  await cp(join(dataDir, DATABASE), own, { recursive: true })
+  await rename(own, started).catch(() => rm(own, { recursive: true }))
+  await remove()
 }
 
 /**
@@ -54,7 +89,7 @@ interface Embedded {
 }
 
 async function makeEmbedded(options: OpenOptions): Promise<Embedded> {
-  const { dataDir, remove } = await makeDataDir()
+  const { dataDir, remove } = await makeStartedDir()
   const storage = await openEmbeddedStorage({ dataDir, ...options })
   const close = async () => {
     await storage.close()
@@ -68,7 +103,7 @@ function contractOver({ storage, config, close }: Embedded): ContractStorage {
 }
 
 const EMPTY = `
-  truncate settings, journals, commits, spaces, space_members, rooms, members, log, attachments, client_keys, search_texts, search_progress, users, departments, revoked_tokens restart identity;
+  truncate settings, journals, commits, spaces, space_members, rooms, members, log, attachments, reactions, client_keys, search_texts, search_progress, users, departments, revoked_tokens, logins, registry_records, registry_leases restart identity;
   update counters set value = 0;
   create table if not exists test_clock (moved bigint not null);
   truncate test_clock;
