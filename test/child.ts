@@ -29,10 +29,16 @@ export interface ChildOptions {
   isProduction?: boolean
   /** Beside the secret, a service key and the port. */
   env: Record<string, string>
+  /** Is told how to kill it; the end of the test does by default. */
+  atEnd?(kill: () => Promise<void>): void
 }
 
 /** Starts it; it is killed at the end of the test. */
-export function spawnChild({ isProduction = false, env }: ChildOptions): Child & { process: ChildProcess } {
+export function spawnChild({
+  isProduction = false,
+  env,
+  atEnd = onTestFinished,
+}: ChildOptions): Child & { process: ChildProcess } {
   const words = ['--import', 'tsx', main, ...(isProduction ? [] : ['--development'])]
   const port = env['PORT'] ?? '0'
   const child = spawn(process.execPath, words, {
@@ -50,7 +56,7 @@ export function spawnChild({ isProduction = false, env }: ChildOptions): Child &
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   const exited = new Promise<Exit>((resolve) => child.once('close', (code, signal) => resolve({ code, signal })))
-  onTestFinished(async () => {
+  atEnd(async () => {
     child.kill('SIGKILL')
     await exited
   })
@@ -69,7 +75,7 @@ function placeFiles(env: Record<string, string>): Record<string, string> {
   if (env['DATA_DIR'] !== undefined) return {}
   const directory = mkdtempSync(join(tmpdir(), 'madang-files-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
-  return { FILES_DIR: directory }
+  return { FILES_DIR: directory, LOG_FILE: join(directory, 'madang.log') }
 }
 
 /** As `spawnChild`, on a free port, and waits until it serves. */

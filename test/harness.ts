@@ -6,9 +6,10 @@ import { createMemoryBus } from '../server/bus/memory/memory-bus.ts'
 import { systemClock } from '../server/app/clock.ts'
 import { openApp, type App } from '../server/app/compose.ts'
 import { parseConfig } from '../server/app/config.ts'
-import type { Log } from '../server/app/log.ts'
+import { createLog } from '../server/app/log.ts'
 import type { Bus } from '../server/bus/bus.ts'
 import type { Clock } from '../server/core/clock.ts'
+import type { Log } from '../server/core/log.ts'
 import { openDiskFileStore } from '../server/files/disk/disk-file-store.ts'
 import type { FileStore } from '../server/files/file-store.ts'
 import { openMemoryStorage } from '../server/storage/memory/memory.ts'
@@ -38,7 +39,7 @@ export interface TestServer {
   url: string
   /** `ws://127.0.0.1:<port>`. */
   wsUrl: string
-  /** What was logged, a line each. */
+  /** What was logged of faults and trouble, a line each: not what the chat does, nor who was refused. */
   logged: string[]
   stop(): Promise<void>
 }
@@ -66,9 +67,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
 }
 
 function keepLines(lines: string[]): Log {
-  const keep =
-    (level: string) =>
-    (text: string, details: Record<string, unknown> = {}) =>
-      void lines.push(`${level} ${text} ${JSON.stringify(details)}`)
-  return { debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') }
+  return createLog('warn', (level, text, { error } = {}) => {
+    if (text === 'Authentication failed.') return
+    lines.push(`${level} ${text} ${error instanceof Error ? error.stack : ''}`)
+  })
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { clientFrame, openRaw, upgradeRequest } from '../server/http/raw-client.fixture.ts'
 import { openMemoryStorage } from '../server/storage/memory/memory.ts'
-import { makeDataDir } from '../server/storage/postgres/testing.ts'
+import { makeStartedDir } from '../server/storage/postgres/testing.ts'
 import type { Storage } from '../server/storage/storage.ts'
 import {
   badBodies,
@@ -484,7 +484,7 @@ describe.each(['feed', 'guild'] as const)('a slow reader at %s', (door) => {
 
 describe('tokens', () => {
   it('[A6] stand in no log line, metric or error, wherever they were sent', { timeout: 60_000 }, async () => {
-    const { dataDir, remove } = await makeDataDir()
+    const { dataDir, remove } = await makeStartedDir()
     onTestFinished(remove)
     const child = await startChild({ isProduction: true, env: { DATA_DIR: dataDir, LOG_LEVEL: 'debug' } })
     const [ann, bob] = (await enrollAll(child, 'person', 2)) as [Person, Person]

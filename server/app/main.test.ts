@@ -8,10 +8,10 @@ import { until } from '../../test/chat.ts'
 import { spawnChild, startChild } from '../../test/child.ts'
 import { done, enroll, feedHistory, makeGroup, post, type Place } from '../../test/clients.ts'
 import { openTcpProxy } from '../../test/tcp-proxy.ts'
-import { describeServer, makeDataDir, makeSchema } from '../storage/postgres/testing.ts'
+import { describeServer, makeSchema, makeStartedDir } from '../storage/postgres/testing.ts'
 
 async function freshDir(): Promise<string> {
-  const { dataDir, remove } = await makeDataDir()
+  const { dataDir, remove } = await makeStartedDir()
   onTestFinished(remove)
   return dataDir
 }
@@ -43,13 +43,13 @@ it('[P12] development starts with an organisation, says how to sign in, and keep
   const readIds = async (child: Place) => (await done(child, 'GET /api/v1/users')).data.map(({ id }: { id: number }) => id)
   const ids = Array.from({ length: 10 }, (_, nth) => nth + 1)
   const first = await startChild({ env })
-  expect(first.output()).toContain('"usernames":["jimin",')
+  expect(first.output()).toContain('sign in as jimin, ')
   expect(await readIds(first)).toEqual(ids)
   expect(await enroll(first, 'lea')).toMatchObject({ id: 11 })
   first.kill('SIGTERM')
   await first.exited
   const again = await startChild({ env })
-  expect(again.output()).toContain('"usernames":["jimin",')
+  expect(again.output()).toContain('sign in as jimin, ')
   expect(await readIds(again)).toEqual([...ids, 11])
   const form = new URLSearchParams({ username: 'jimin', password: 'password' })
   expect((await fetch(`${again.url}/auth/login`, { method: 'POST', body: form })).status).toBe(200)
@@ -100,7 +100,7 @@ describeServer('a server', () => {
     await sleep(500)
     proxy.set('fine')
     expect(await child.exited).toEqual({ code: 0, signal: null })
-    expect(child.output()).toContain('"msg":"stopped"')
+    expect(child.output()).toContain(' - stopped\n')
     const again = await startChild({ isProduction: true, env: { DATABASE_URL: url } })
     expect((await feedHistory(again, roomId, person)).map(({ text }) => text)).toEqual(['uncertain'])
   })

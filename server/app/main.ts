@@ -2,13 +2,14 @@
 import { Command } from 'commander'
 import type { Bus } from '../bus/bus.ts'
 import { createMemoryBus } from '../bus/memory/memory-bus.ts'
+import type { Log } from '../core/log.ts'
 import { openDiskFileStore } from '../files/disk/disk-file-store.ts'
 import { openEmbeddedStorage, openPostgresStorage } from '../storage/postgres/index.ts'
 import type { Storage } from '../storage/storage.ts'
 import { systemClock } from './clock.ts'
 import { openApp, type App } from './compose.ts'
 import { ConfigError, parseConfig, type Config } from './config.ts'
-import { createLog, type Log } from './log.ts'
+import { openLog, type OpenLog } from './log.ts'
 
 /** A stop that takes longer than this is ended anyway. */
 const stopDeadlineMs = 20_000
@@ -23,7 +24,8 @@ await program.parseAsync()
 async function main(isDevelopment: boolean): Promise<void> {
   process.once('beforeExit', giveUp)
   const config = readConfig(isDevelopment)
-  const log = createLog(config.logLevel)
+  const log = openLog(config.log, systemClock)
+  process.once('uncaughtException', (error) => void endFaulty(error, log))
   const storage = await orEnd('cannot open the database', openStorage(config, log))
   await orEnd('cannot use this database', checkMode(storage, isDevelopment))
   const bus = await openBus(config, log)
@@ -32,7 +34,7 @@ async function main(isDevelopment: boolean): Promise<void> {
   const organisation = await orEnd('cannot make the organisation', app.chat.organisation.seedDevelopment())
   const ports = await orEnd('cannot listen', app.listen())
   announce(config, ports, log)
-  if (organisation !== null) log.info('The organisation of development: sign in as one of these', { ...organisation })
+  if (organisation !== null) log.info(describeOrganisation(organisation))
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal, { app, storage, log }))
 }
 
@@ -67,7 +69,8 @@ function openStorage(config: Config, log: Log): Promise<Storage> {
   const { databaseUrl, dataDir, messageIdMax } = config
   const onNotice = (text: string) => log.warn(text)
   if (databaseUrl !== null) return openPostgresStorage({ url: databaseUrl, messageIdMax, onNotice })
-  return openEmbeddedStorage({ dataDir, messageIdMax, onNotice })
+  const onMake = () => log.info(`Making a database in ${dataDir}, which takes some seconds`)
+  return openEmbeddedStorage({ dataDir, messageIdMax, onNotice, onMake })
 }
 
 /** Redis' client takes longer to load than all the rest: only who needs it waits for it. */
@@ -90,7 +93,7 @@ async function checkMode({ log, directory }: Storage, isDevelopment: boolean): P
 
 function announce({ isDevelopment, addresses, databaseUrl, dataDir }: Config, ports: number[], log: Log): void {
   const urls = ports.map((port, index) => `http://${addresses[index]!.host}:${port}`)
-  log.info('Madang listens', { addresses: urls, database: databaseUrl === null ? `embedded in ${dataDir}` : 'PostgreSQL' })
+  log.info(`Madang listens on ${urls.join(', ')}; database: ${databaseUrl === null ? `embedded in ${dataDir}` : 'PostgreSQL'}`)
   if (!isDevelopment) return
   log.warn(
     'DEVELOPMENT MODE: identities named in requests are believed, unknown users and rooms are made up, rate limits are off; loopback only',
@@ -98,17 +101,36 @@ function announce({ isDevelopment, addresses, databaseUrl, dataDir }: Config, po
   log.info(`Documents: ${urls.at(-1)}/docs and ${urls.at(-1)}/redoc`)
 }
 
-async function stop(signal: string, { app, storage, log }: { app: App; storage: Storage; log: Log }): Promise<void> {
+function describeOrganisation({ usernames, password }: { usernames: string[]; password: string }): string {
+  return `The organisation of development: sign in as ${usernames.join(', ')}; password: ${password}`
+}
+
+interface Running {
+  app: App
+  storage: Storage
+  log: OpenLog
+}
+
+async function stop(signal: string, { app, storage, log }: Running): Promise<void> {
   log.info(`${signal}: stopping`)
   // Not unref'd: it may be all that keeps the process while a commit is tried until the database is back.
-  setTimeout(() => endUnfinished(log), stopDeadlineMs)
+  setTimeout(() => void endUnfinished(log), stopDeadlineMs)
   await app.close()
   await storage.close()
   log.info('stopped')
+  await log.close()
   process.exit(0)
 }
 
-function endUnfinished(log: Log): void {
+async function endUnfinished(log: OpenLog): Promise<void> {
   log.error(`not stopped after ${stopDeadlineMs} ms; what was under way is not settled`)
+  await log.close()
+  process.exit(1)
+}
+
+/** Whatever else runs may be in no state to go on. */
+async function endFaulty(error: unknown, log: OpenLog): Promise<void> {
+  log.error('Madang ends: an error that nobody caught', { error })
+  await log.close()
   process.exit(1)
 }

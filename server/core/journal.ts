@@ -31,8 +31,8 @@ export interface Journal {
 
 export interface JournalObserver {
   onCommit(commit: Commit, how: { entries: number; tookMs: number }): void
-  /** Worth a line in the log. */
-  onTrouble(text: string): void
+  /** Worth a line in the log; with an error, a fault. */
+  onTrouble(text: string, error?: unknown): void
 }
 
 export interface JournalOptions {
@@ -119,7 +119,7 @@ class GroupCommit implements Journal {
   }
 
   private refuse(waiting: Waiting, error: Error): Stored[] {
-    this.observer.onTrouble(`an entry (${waiting.entry.kind}) cannot be stored: ${error.message}`)
+    this.observer.onTrouble(`an entry (${waiting.entry.kind}) cannot be stored`, error)
     if (waiting.line) waiting.line.isBroken = true
     waiting.settle({ status: 'refused', reason: 'unstorable' })
     return []

@@ -11,6 +11,8 @@ export interface Connection {
   drained(): Promise<void>
   /** `code` is a WebSocket close code; a transport without codes just ends. */
   close(code: number, reason: string): void
+  /** Why the transport itself ended it, where it did: its reader did not keep up, or its peer answered nothing. */
+  readonly fault?: 'too_slow' | 'silent' | null
 }
 
 /** How one dialect shows events; sessions that pass the same object share the encoded bytes. */
@@ -37,6 +39,8 @@ export const endings = {
 
 export type Ending = keyof typeof endings
 
+type EndedBy = Ending | 'silent' | null
+
 export interface Session {
   readonly user: User
   readonly format: Format
@@ -46,6 +50,8 @@ export interface Session {
   /** A door with one room: losing the room ends the session (4003); others only lose the room. */
   readonly hasOneRoom: boolean
   isOpen: boolean
+  /** Why we ended it; null while it lives, and where the client left. */
+  readonly endedBy: EndedBy
   /** What its connection has not taken yet, and what is held. */
   readonly queuedBytes: number
   /** While a replay is under way: live bytes that wait for its end. Null when live. */
@@ -105,6 +111,10 @@ class LiveSession implements Session {
 
   get queuedBytes(): number {
     return (this.connection?.queuedBytes ?? 0) + this.heldBytes
+  }
+
+  get endedBy(): EndedBy {
+    return this.ending ?? this.connection?.fault ?? null
   }
 
   connect(connection: Connection): void {

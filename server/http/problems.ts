@@ -133,7 +133,8 @@ const defaultShape: ErrorShape = {
   },
 }
 
-export function createProblems(log: Log): Problems {
+/** `onProblem` hears each before it is answered. */
+export function createProblems(log: Log, onProblem: (problem: Problem) => void = () => {}): Problems {
   const shapes: ErrorShape[] = []
 
   function shapeFor(path: string): ErrorShape {
@@ -149,6 +150,7 @@ export function createProblems(log: Log): Problems {
 
   function toAnswer(problem: Problem, place: Place): Answer {
     try {
+      onProblem(problem)
       return withHeaders(answerBy(shapeFor(place.path), problem, place), problem)
     } catch (error) {
       log.error(`${place.method} ${place.path}: the answer to "${problem.kind}" failed`, error)

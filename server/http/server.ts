@@ -18,7 +18,7 @@ import type { Cors } from './cors.ts'
 import { createListeners } from './listeners.ts'
 import type { ListenAddress, Timeouts, UpgradeHandler } from './listeners.ts'
 import { createProblems, silentLog } from './problems.ts'
-import type { Log, Problems } from './problems.ts'
+import type { Log, Problem, Problems } from './problems.ts'
 import { createProxies } from './proxies.ts'
 import type { Proxies } from './proxies.ts'
 import { validatorCompiler } from './validation.ts'
@@ -38,6 +38,8 @@ const bodyBytesMax = 256 * 1024
 export interface HttpServerOptions {
   /** Silent by default. */
   log?: Log
+  /** Hears of each request and upgrade that is refused. */
+  onProblem?: (problem: Problem) => void
   /** A12: addresses or networks whose `X-Forwarded-*` are believed. None by default. */
   trustedProxies?: readonly string[]
   timeouts?: Partial<Timeouts>
@@ -67,7 +69,7 @@ const pathParameterMax = 4096
 
 export function createHttpServer(options: HttpServerOptions = {}): HttpServer {
   const log = options.log ?? silentLog
-  const problems = createProblems(log)
+  const problems = createProblems(log, options.onProblem)
   const proxies = createProxies(options.trustedProxies ?? [])
   // The router's own errors pass by all hooks.
   const app = createApp(options, proxies, (request, reply) => {

@@ -109,7 +109,9 @@ class EventStream extends Pipe<StreamsOptions> {
     this.terminate()
   }
 
+  /** Also by the keeper: nothing is heard on a stream, so who is silent is who does not read. */
   terminate(): void {
+    this.fault = 'too_slow'
     this.isEnded = true
     this.socket.destroy()
   }

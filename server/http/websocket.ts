@@ -127,10 +127,12 @@ class WebSocketConnection extends Pipe<Context> implements Connection {
   }
 
   endSlow(): void {
+    this.fault = 'too_slow'
     this.close(tooSlow.code, tooSlow.reason)
   }
 
   terminate(): void {
+    this.fault = 'silent'
     this.isDeaf = true
     this.held = null
     this.ws.terminate()
