@@ -4,7 +4,7 @@ import { makeRoom, post } from '../storage/contract/entries.ts'
 import { openWriter, type Writer } from '../storage/contract/harness.ts'
 import { withFaults } from '../storage/faulty.ts'
 import { createMemoryDatabase } from '../storage/memory/memory.ts'
-import type { AppendResult, JournalRecord } from '../storage/storage.ts'
+import { StorageUnavailable, type AppendResult, type JournalRecord, type LogStore } from '../storage/storage.ts'
 import { formatCursor, parseCursor, type Cursor } from './cursor.ts'
 import type { ChatEvent, Fact } from './events.ts'
 import { createTail } from './tail.ts'
@@ -28,17 +28,27 @@ async function open() {
   const otherId = await makeRoom(second, [1, 2])
   const faulty = withFaults(database.openStorage())
   const clock = createManualClock()
+  const calls: number[] = []
   const handedOut: HandedOut[] = []
   const deaf = { times: 0 }
   const gate = { wait: async () => {} }
+  const current = { log: faulty.storage.log }
   const tail = createTail({
-    log: faulty.storage.log,
+    log: {
+      ...faulty.storage.log,
+      listJournals: (from) => {
+        calls.push(clock.now())
+        return current.log.listJournals(from)
+      },
+      readCommits: (...page) => current.log.readCommits(...page),
+    },
     clock,
     complete: async (facts) => {
       await gate.wait()
       return facts.map((fact) => Object.assign(fact, { user: unknownUser(fact.userId) }))
     },
     handOut: (events, cursorAt) => handedOut.push(describeEvents(events, (event) => cursorAt((event as Fact).stamp))),
+    finish: () => {},
     onDeaf: () => void (deaf.times += 1),
   })
   await tail.start()
@@ -56,6 +66,9 @@ async function open() {
     handedOut,
     deaf,
     gate,
+    calls,
+    /** From now on another database answers. */
+    restore: (log: LogStore) => void (current.log = log),
     say,
     texts,
     pass: (ms: number) => (now += ms),
@@ -65,6 +78,11 @@ async function open() {
 function describeEvents(events: ChatEvent[], cursorOf: (event: ChatEvent) => string): HandedOut {
   const texts = events.flatMap((event) => (event.type === 'message.posted' ? [event.message.content] : []))
   return { texts, cursors: events.map(cursorOf), facts: events.length }
+}
+
+/** As another node announced it before the database went back: two further on, and storage does not have it. */
+function gone(commit: AppendResult): AppendResult {
+  return { ...commit, firstPosition: commit.lastPosition + 2, lastPosition: commit.lastPosition + 3 }
 }
 
 const positionOf = (cursor: Cursor | null, journal: number) => cursor?.entries.get(journal)?.position
@@ -151,8 +169,25 @@ describe('the tail', () => {
     await clock.advance(3_000)
     expect(texts()).toEqual([])
     setAway(false)
-    await clock.advance(100)
+    await clock.advance(1_000)
     expect(texts()).toEqual(['lost', 'b'])
+  })
+
+  it('asks storage less and less for what it does not find, and at once again for what is new', async () => {
+    const { tail, clock, say, first, second, roomId, otherId, texts, calls } = await open()
+    tail.hear(gone(await say(first, roomId, 'a')))
+    await clock.advance(5_000)
+    calls.length = 0
+    await clock.advance(60_000)
+    expect(calls.length).toBeLessThanOrEqual(120)
+    await say(second, otherId, 'lost')
+    tail.hear(await say(second, otherId, 'b'))
+    await clock.advance(1_000)
+    await say(second, otherId, 'lost, too')
+    calls.length = 0
+    tail.hear(await say(second, otherId, 'c'))
+    await clock.advance(50)
+    expect([calls.length, texts()]).toEqual([1, ['a', 'lost', 'b', 'lost, too', 'c']])
   })
 
   it('hands out what is heard while accounts are loaded, in its order, without a wait for healing', async () => {
@@ -212,6 +247,26 @@ describe('the tail', () => {
     tail.hear(await first.write(post(roomId, 99, 'a stranger is refused')))
     await clock.advance(2_000)
     expect(handedOut).toEqual([])
+  })
+
+  it('takes no closed journal for one of another database, where it was heard to its end while a list of journals was under way', async () => {
+    const { tail, clock, real, first, roomId, say, texts, deaf, restore } = await open()
+    let letGo = () => {}
+    const slow = async (from: number) => {
+      const records = await real.log.listJournals(from)
+      await new Promise<void>((resolve) => (letGo = resolve))
+      return records
+    }
+    await real.log.closeJournal(first.journal)
+    restore({ ...real.log, listJournals: slow })
+    const hearing = tail.hearEvent({ journal: 3, position: 1 }).catch(() => {})
+    restore(real.log)
+    await clock.advance(1_000)
+    expect(tail.position().floor).toBe(2)
+    letGo()
+    await clock.advance(10_000)
+    await hearing
+    expect(deaf.times).toBe(0)
   })
 
   it('does not read any more when it was stopped', async () => {
@@ -366,6 +421,82 @@ describe('[A7] hearUpTo', () => {
     const { tail, first, setAway } = await open()
     setAway(true)
     await expect(tail.hearUpTo(at(tail.position(), first.journal, 9))).rejects.toThrow('away')
+  })
+
+  it('[A15] throws where what it names does not come within 5 s', async () => {
+    const { tail, clock, first, roomId, say, gate } = await open()
+    const before = tail.position()
+    await say(first, roomId, 'a')
+    gate.wait = async () => {
+      throw new StorageUnavailable('no accounts, for a test')
+    }
+    const ends: unknown[] = []
+    for (const heard of [tail.hearUpTo(at(before, first.journal, 3)), tail.hearEvent({ journal: first.journal, position: 99 })])
+      void heard.catch((error: unknown) => ends.push(error))
+    await clock.advance(4_900)
+    expect(ends).toEqual([])
+    await clock.advance(200)
+    expect(ends).toEqual([expect.any(StorageUnavailable), expect.any(StorageUnavailable)])
+  })
+})
+
+describe('a database that went back', () => {
+  it('takes along what was announced and waits: it is forgotten once its journal is closed', async () => {
+    const { tail, clock, say, real, first, second, roomId, otherId, texts, calls, deaf } = await open()
+    const last = await say(second, otherId, 'a')
+    tail.hear(last)
+    tail.hear(gone(last))
+    await real.log.closeJournal(second.journal)
+    await clock.advance(2_000)
+    // Also where it is announced late.
+    tail.hear(gone(last))
+    tail.hear({ ...last, firstPosition: last.lastPosition + 1, lastPosition: last.lastPosition + 1 })
+    tail.hear(await say(first, roomId, 'b'))
+    calls.length = 0
+    await clock.advance(10_500)
+    expect([texts(), deaf.times]).toEqual([['a', 'b'], 0])
+    expect(calls.length, 'the sweeps alone').toBeLessThanOrEqual(11)
+    expect(positionOf(tail.position(), second.journal)).toBe(last.lastPosition)
+  })
+
+  it('[A7] after something was handed out: live clients are sent back, and their cursors are none of its own', async () => {
+    const { tail, clock, say, real, first, roomId, texts, deaf } = await open()
+    const last = await say(first, roomId, 'a')
+    tail.hear(last)
+    tail.hear({ ...last, firstPosition: last.lastPosition + 1, lastPosition: last.lastPosition + 2, after: [] })
+    await settle()
+    const beyond = tail.position()
+    await real.log.closeJournal(first.journal)
+    await clock.advance(1_000)
+    expect([texts(), deaf.times]).toEqual([['a', 'a'], 1])
+    expect(await tail.hearUpTo(beyond)).toBe(false)
+    await clock.advance(10_000)
+    expect(deaf.times).toBe(1)
+  })
+
+  it.each(['a sweep', 'the journal that this process opens'])('[A7] behind a journal begins anew, by %s', async (how) => {
+    const { tail, clock, say, first, roomId, texts, deaf, restore } = await open()
+    tail.hear(await say(first, roomId, 'a'))
+    await settle()
+    const before = tail.position()
+    const other = createMemoryDatabase().openStorage()
+    const writer = await openWriter(other)
+    const otherId = await makeRoom(writer, [1])
+    await say(writer, otherId, 'of before')
+    if (how === 'a sweep') restore(other.log)
+    const [record] = await other.log.listJournals(1)
+    if (how !== 'a sweep') {
+      restore(other.log)
+      tail.adopt(record!)
+    }
+    await clock.advance(how === 'a sweep' ? 1_000 : 100)
+    tail.hear(await say(writer, otherId, 'b'))
+    await clock.advance(100)
+    expect([texts(), deaf.times]).toEqual([['a', 'b'], 1])
+    expect(tail.position().entries).toEqual(
+      new Map([[1, { tag: record!.tag, position: (await other.log.listJournals(1))[0]!.lastPosition }]]),
+    )
+    expect(await tail.hearUpTo(before)).toBe(false)
   })
 })
 

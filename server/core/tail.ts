@@ -3,7 +3,7 @@
  * position, each room's events in the order in which they were committed. What the bus loses is noticed as a gap and read from storage. Where the tail is,
  * per journal, is the cursor of everybody whom this process serves.
  */
-import type { Commit, JournalRecord, LogStore } from '../storage/storage.ts'
+import { StorageUnavailable, type Commit, type JournalRecord, type LogStore } from '../storage/storage.ts'
 import { every, type Clock } from './clock.ts'
 import { formatEntry, type Cursor, type CursorEntry } from './cursor.ts'
 import type { ChatEvent, Fact } from './events.ts'
@@ -11,8 +11,10 @@ import type { Stamp } from './model.ts'
 
 /** How long a commit that cannot go out yet waits before what it waits for is read from storage. */
 const healAfterMs = 50
-/** How often storage is asked for commits that nobody announced. */
+/** How often storage is asked for commits that nobody announced; healing that finds nothing backs off to this. */
 const sweepMs = 1_000
+/** How long a client waits for what its cursor names, as a write does for its turn. */
+const hearWithinMs = 5_000
 const commitsAtOnce = 100
 
 export interface Tail {
@@ -23,9 +25,12 @@ export interface Tail {
   adopt(journal: JournalRecord): void
   /** A commit was made, here or elsewhere. Known ones are dropped. */
   hear(commit: Commit): void
-  /** Up to where was handed out; a copy. */
+  /** Up to where was handed out, to everybody; a copy. */
   position(): Cursor
-  /** Hears from storage up to a cursor that is ahead. False where this database does not hold what it names. */
+  /**
+   * Hears from storage up to a cursor that is ahead. False where this database does not hold what it names. Throws StorageUnavailable,
+   * also where that takes longer than 5 s.
+   */
   hearUpTo(cursor: Cursor): Promise<boolean>
   /** The same for an event that storage holds. */
   hearEvent(stamp: Stamp): Promise<void>
@@ -37,7 +42,9 @@ export interface TailOptions {
   /** Facts with the accounts that they name. */
   complete(facts: Fact[]): Promise<ChatEvent[]>
   handOut(events: ChatEvent[], cursorAt: (stamp: Stamp) => string): void
-  /** Commits of a journal are gone from storage before they were heard: live clients must come back and resume. */
+  /** Writes what is left of the last hand-out. */
+  finish(): void
+  /** What was handed out does not go on: commits are gone that were not heard, or journals that were. Live clients must come back and resume. */
   onDeaf(): void
 }
 
@@ -59,7 +66,12 @@ class JournalsTail implements Tail {
   /** Commits of journals that were not seen yet. */
   private readonly strangers: Commit[] = []
   private working = false
-  private healing = false
+  private cancelHealing: (() => void) | null = null
+  private healMs = healAfterMs
+  /** First in line when healing had last been tried. */
+  private stuck = new Set<Commit>()
+  /** The database went back behind the beginning of a journal. */
+  private mustStartAnew = false
   private isStopped = false
   private stopSweep = () => {}
 
@@ -69,21 +81,32 @@ class JournalsTail implements Tail {
   }
 
   async start(): Promise<void> {
-    for (const record of await this.log.listJournals(1)) this.adopt(record)
-    this.raiseFloor()
+    this.adoptAll(await this.log.listJournals(1))
     this.stopSweep = every(this.options.clock, sweepMs, () => this.sweep().catch(() => {}))
   }
 
+  private adoptAll(records: JournalRecord[]): void {
+    for (const record of records) this.adopt(record)
+    this.raiseFloor()
+  }
+
   adopt({ number, tag, lastPosition, isClosed }: JournalRecord): void {
-    if (number >= this.floor && !this.ears.has(number))
+    const ear = this.ears.get(number)
+    if (number < this.floor || (ear && ear.tag !== tag)) {
+      // Its number was another's before.
+      this.mustStartAnew = true
+      this.healSoon()
+    } else if (!ear) {
       this.ears.set(number, { tag, position: lastPosition, isClosed, waiting: [] })
+    }
   }
 
   hear(commit: Commit): void {
     if (commit.journal < this.floor || commit.lastPosition < commit.firstPosition) return
     const ear = this.ears.get(commit.journal)
-    if (ear) insert(ear, commit)
-    else this.strangers.push(commit)
+    if (!ear) this.strangers.push(commit)
+    // All that a closed journal has was heard: what comes now is known, or gone since the database went back.
+    else if (!ear.isClosed) insert(ear, commit)
     void this.work()
   }
 
@@ -99,7 +122,11 @@ class JournalsTail implements Tail {
     } finally {
       this.working = false
     }
-    if (this.strangers.length > 0 || [...this.ears.values()].some((ear) => ear.waiting.length > 0)) this.healSoon()
+    if (this.firstsInLine().length > 0) this.healSoon()
+  }
+
+  private firstsInLine(): Commit[] {
+    return [...this.strangers, ...[...this.ears.values()].flatMap((ear) => ear.waiting.slice(0, 1))]
   }
 
   /** A commit that can go out now. */
@@ -133,10 +160,14 @@ class JournalsTail implements Tail {
   }
 
   private healSoon(): void {
-    if (this.healing || this.isStopped) return
-    this.healing = true
-    this.options.clock.after(healAfterMs, () => {
-      this.healing = false
+    const firsts = this.firstsInLine()
+    const isInVain = firsts.every((commit) => this.stuck.has(commit))
+    if (this.isStopped || (this.cancelHealing && (isInVain || this.healMs === healAfterMs))) return
+    this.cancelHealing?.()
+    this.healMs = isInVain ? Math.min(this.healMs * 2, sweepMs) : healAfterMs
+    this.stuck = new Set(firsts)
+    this.cancelHealing = this.options.clock.after(this.healMs, () => {
+      this.cancelHealing = null
       this.sweep()
         .then(() => this.work())
         .catch(() => this.healSoon())
@@ -146,9 +177,13 @@ class JournalsTail implements Tail {
   /** Reads from storage what was not heard. */
   private async sweep(): Promise<void> {
     const strangers = this.strangers.splice(0)
-    const records = await this.log.listJournals(this.floor)
+    const known = [...this.ears]
+    const records = await this.log.listJournals(this.mustStartAnew ? 1 : this.floor)
+    if (this.mustStartAnew || !areAllIn(records, known)) return this.startAnew()
     for (const record of records) {
-      if (!this.ears.has(record.number)) this.adopt({ ...record, lastPosition: 0, isClosed: false })
+      // One under the floor was heard to its end by another sweep meanwhile.
+      if (record.number >= this.floor && !this.ears.has(record.number))
+        this.adopt({ ...record, lastPosition: 0, isClosed: false })
     }
     // A journal that storage does not list by now is none of this database's.
     for (const commit of strangers) if (this.ears.has(commit.journal)) this.hear(commit)
@@ -167,7 +202,27 @@ class JournalsTail implements Tail {
       after = commits.at(-1)!.lastPosition
     }
     ear.isClosed = record.isClosed
+    if (ear.isClosed) this.forgetBeyond(ear, record)
     void this.work()
+  }
+
+  /** What was announced and is behind a closed journal's end is gone: the database went back before that. */
+  private forgetBeyond(ear: Ear, { lastPosition }: JournalRecord): void {
+    ear.waiting = ear.waiting.filter((commit) => commit.lastPosition <= lastPosition)
+    if (ear.position <= lastPosition) return
+    // It was handed out: who comes back with it is told to reload.
+    ear.position = lastPosition
+    this.options.onDeaf()
+  }
+
+  /** From the present ends on, as at the start. */
+  private async startAnew(): Promise<void> {
+    const records = await this.log.listJournals(1)
+    this.mustStartAnew = false
+    this.floor = 1
+    this.ears.clear()
+    this.adoptAll(records)
+    this.options.onDeaf()
   }
 
   private goDeaf(ear: Ear, record: JournalRecord): void {
@@ -189,6 +244,7 @@ class JournalsTail implements Tail {
   }
 
   position(): Cursor {
+    this.options.finish()
     const entries = [...this.ears].map(([journal, { tag, position: heard }]) => [journal, { tag, position: heard }] as const)
     return { floor: this.floor, entries: new Map(entries) }
   }
@@ -207,7 +263,10 @@ class JournalsTail implements Tail {
   }
 
   async hearEvent(stamp: Stamp): Promise<void> {
+    const deadline = this.options.clock.now() + hearWithinMs
     while (!this.isHandedOut(stamp)) {
+      if (this.options.clock.now() >= deadline)
+        throw new StorageUnavailable(`event ${stamp.journal}-${stamp.position} is not heard`)
       await this.sweep()
       await this.work()
       if (!this.isHandedOut(stamp)) await new Promise<void>((resolve) => this.options.clock.after(healAfterMs, resolve))
@@ -229,6 +288,12 @@ class JournalsTail implements Tail {
     this.isStopped = true
     this.stopSweep()
   }
+}
+
+/** Whether these journals are there, and are the same ones. */
+function areAllIn(records: JournalRecord[], known: [number, Ear][]): boolean {
+  const tags = new Map(records.map(({ number, tag }) => [number, tag]))
+  return known.every(([number, { tag }]) => tags.get(number) === tag)
 }
 
 function insert(ear: Ear, commit: Commit): void {
