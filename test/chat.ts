@@ -17,6 +17,7 @@ export const fastClock: Clock = {
     const timer = setTimeout(call, ms / 20).unref()
     return () => clearTimeout(timer)
   },
+  soon: (call) => void setImmediate(call),
 }
 
 export interface TestChatOptions {

@@ -17,6 +17,7 @@ export function createManualClock(nowMs = 1_700_000_000_000): ManualClock {
       timers.add(timer)
       return () => void timers.delete(timer)
     },
+    soon: (call) => void setImmediate(call),
     async advance(ms) {
       const untilMs = now + ms
       await settle()

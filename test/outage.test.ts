@@ -30,6 +30,7 @@ const hurriedClock: Clock = {
     const timer = setTimeout(call, ms / 20).unref()
     return () => clearTimeout(timer)
   },
+  soon: (call) => void setImmediate(call),
 }
 const start = Date.now()
 

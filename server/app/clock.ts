@@ -7,4 +7,5 @@ export const systemClock: Clock = {
     const timer = setTimeout(call, ms).unref()
     return () => clearTimeout(timer)
   },
+  soon: (call) => void setImmediate(call),
 }

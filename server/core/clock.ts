@@ -4,6 +4,8 @@ export interface Clock {
   now(): number
   /** Calls once after `ms`; the answer cancels it. Does not keep a process alive. */
   after(ms: number, call: () => void): () => void
+  /** Calls once, behind what has come in meanwhile. */
+  soon(call: () => void): void
 }
 
 /** Calls again and again, `ms` after the last call has ended; the answer stops it. A call that fails is the caller's to catch. */

@@ -52,16 +52,20 @@ function open() {
   const troubles: string[] = []
   const exits: string[] = []
   let atEntry = (_event: RoomEntry) => {}
-  const hub = createHub({
-    onTrouble: (text) => void troubles.push(text),
-    onEntry: (event) => atEntry(event),
-    onExit: (event) => void exits.push(`${event.type} ${event.roomId}`),
-    onFanOut: (dialect, events, receivers) => fanOuts.push([dialect, events, receivers]),
-    onRoomLost(session, roomId) {
-      lost.push([session.user.id, roomId])
-      hub.unsubscribe(roomId, session)
+  const turns: (() => void)[] = []
+  const hub = createHub(
+    { soon: (call) => void turns.push(call) },
+    {
+      onTrouble: (text) => void troubles.push(text),
+      onEntry: (event) => atEntry(event),
+      onExit: (event) => void exits.push(`${event.type} ${event.roomId}`),
+      onFanOut: (dialect, events, receivers) => fanOuts.push([dialect, events, receivers]),
+      onRoomLost(session, roomId) {
+        lost.push([session.user.id, roomId])
+        hub.unsubscribe(roomId, session)
+      },
     },
-  })
+  )
   function enter(userId: UserId, format: Format, ...roomIds: RoomId[]) {
     const writes: Uint8Array[] = []
     const closedWith: number[] = []
@@ -80,7 +84,7 @@ function open() {
     })
     session.connect(connection)
     for (const roomId of roomIds) hub.subscribe(roomId, session)
-    return { session, writes, closedWith, texts: () => writes.map((bytes) => Buffer.from(bytes).toString()) }
+    return { session, connection, writes, closedWith, texts: () => writes.map((bytes) => Buffer.from(bytes).toString()) }
   }
   let cursorsAsked = 0
   const cursorAt = (stamp: { position: number }) => {
@@ -96,6 +100,7 @@ function open() {
     fanOuts,
     troubles,
     exits,
+    turns,
     onEntry: (act: typeof atEntry) => void (atEntry = act),
     cursorsAsked: () => cursorsAsked,
   }
@@ -115,6 +120,57 @@ describe('the hub', () => {
     handOut(posted(7, 'a'), posted(8, 'b'))
     expect([ended.closedWith, ended.texts(), same.texts(), other.texts()]).toEqual([[1013], [], ['a'], ['b']])
     expect(troubles).toHaveLength(1)
+  })
+
+  it('[A15] ends a session whose connection throws, so that it resumes, and the others miss nothing, then and later', () => {
+    const { hub, enter, handOut, troubles } = open()
+    const { format } = countingFormat()
+    const [first, last] = [enter(1, format, 7), enter(2, format, 7)]
+    last.session.connect({
+      ...last.connection,
+      write: () => {
+        throw new Error('a fault')
+      },
+    })
+    handOut(posted(7, 'a'))
+    hub.unsubscribe(7, last.session)
+    handOut(posted(7, 'b'))
+    expect([first.texts(), first.closedWith, last.closedWith, troubles.length]).toEqual([['a', 'b'], [], [1013], 1])
+  })
+
+  describe('with more in a room than it writes to in a row', () => {
+    const crowd = () => {
+      const opened = open()
+      const { format } = countingFormat()
+      const clients = Array.from({ length: 300 }, (_, i) => opened.enter(i + 1, format, 7))
+      const served = (text: string) => clients.filter((client) => client.texts().at(-1) === text).length
+      return { ...opened, format, clients, served }
+    }
+
+    it('goes on in turns of the loop, in order, and who enters meanwhile gets nothing of it', () => {
+      const { enter, format, handOut, turns, served } = crowd()
+      handOut(posted(7, 'a'))
+      expect([served('a'), turns.length]).toEqual([128, 1])
+      const late = enter(1000, format, 7)
+      turns.shift()!()
+      expect([served('a'), turns.length]).toEqual([256, 1])
+      turns.shift()!()
+      expect([served('a'), turns.length, late.texts()]).toEqual([300, 0, []])
+    })
+
+    it('[A7] finishes before the next hand-out, before somebody is taken out, and when asked to, before a cursor is read', () => {
+      const { hub, handOut, turns, clients, served } = crowd()
+      handOut(posted(7, 'a'))
+      handOut(posted(7, 'b'))
+      expect(clients.every((client) => client.texts().at(0) === 'a')).toBe(true)
+      expect([served('b'), turns.length]).toEqual([128, 1])
+      hub.finish()
+      expect(served('b')).toBe(300)
+      handOut(removed(7, 300))
+      expect(clients.every((client) => client.texts().length === 3)).toBe(true)
+      for (const turn of turns.splice(0)) turn()
+      expect(clients.every((client) => client.texts().length === 3)).toBe(true)
+    })
   })
 
   it('encodes an event once per format that is present, and writes the same buffer to each connection, once per run', () => {

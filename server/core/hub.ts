@@ -2,6 +2,7 @@
  * Delivery inside a process: an event is encoded once per format that is present in the room, all that one commit brought for a
  * room is joined into one buffer, and each connection gets one write of that same buffer. Nothing here is per recipient.
  */
+import type { Clock } from './clock.ts'
 import type { ChatEvent, MemberAdded, MemberRemoved, RoomCreated, RoomDeleted } from './events.ts'
 import type { RoomId, Stamp } from './model.ts'
 import type { Format, Session } from './session.ts'
@@ -13,6 +14,8 @@ export interface Hub {
   handOut(events: ChatEvent[], cursorAt: (stamp: Stamp) => string): void
   /** The same for presence, which has no stamp: `cursor` is that of what was handed out last. */
   announce(events: ChatEvent[], cursor: string): void
+  /** Writes what is left of the hand-out under way. Until then no cursor that covers it may go to anyone. */
+  finish(): void
 }
 
 /** Somebody is let into a room: one event for each room that is made, and for each invitation its first. */
@@ -27,23 +30,39 @@ export interface HubObserver {
   onExit(event: RoomExit): void
   /** A run of events left for `receivers` sessions of one format. */
   onFanOut(dialect: string, events: number, receivers: number): void
-  /** Worth a line in the log. */
-  onTrouble(text: string): void
+  /** Worth a line in the log; with an error, a fault of ours. */
+  onTrouble(text: string, error?: unknown): void
   /** This session lost this room: its user was removed, or the room is gone. */
   onRoomLost(session: Session, roomId: RoomId): void
 }
 
 type Audience = Map<Format, Set<Session>>
 
-export function createHub(observer: HubObserver): Hub {
-  return new LocalHub(observer)
+/** Writes in a row (0.5 ms or so): a large room does not keep the loop from all else, least of all from its own next commit. */
+const writesAtOnce = 128
+
+/** Bytes on their way to those who were there when they were handed out. */
+interface Delivery {
+  sessions: Session[]
+  bytes: Uint8Array
+  /** The first that has not got them. */
+  next: number
+}
+
+export function createHub(clock: Pick<Clock, 'soon'>, observer: HubObserver): Hub {
+  return new LocalHub(clock, observer)
 }
 
 class LocalHub implements Hub {
   private readonly audiences = new Map<RoomId, Audience>()
+  private readonly clock: Pick<Clock, 'soon'>
   private readonly observer: HubObserver
+  /** Of the hand-out under way, in order. */
+  private readonly left: Delivery[] = []
+  private isGoingOn = false
 
-  constructor(observer: HubObserver) {
+  constructor(clock: Pick<Clock, 'soon'>, observer: HubObserver) {
+    this.clock = clock
     this.observer = observer
   }
 
@@ -64,6 +83,7 @@ class LocalHub implements Hub {
   }
 
   handOut(events: ChatEvent[], cursorAt: (stamp: Stamp) => string): void {
+    this.finish()
     for (const run of splitIntoRuns(events)) {
       const [first, last] = [run[0]!, run.at(-1)!]
       if (isEntry(first)) this.observer.onEntry(first)
@@ -74,6 +94,7 @@ class LocalHub implements Hub {
   }
 
   announce(events: ChatEvent[], cursor: string): void {
+    this.finish()
     for (const run of splitIntoRuns(events)) {
       const audience = this.audiences.get(run[0]!.roomId)
       if (audience) this.deliver(audience, run, () => cursor)
@@ -86,7 +107,7 @@ class LocalHub implements Hub {
         this.deliverTo(format, sessions, encodeRun(format, run, cursorOf))
       } catch (error) {
         // A fault in one format must not cost the others their events; its own sessions come back and resume from before it.
-        this.observer.onTrouble(`an event could not be shown in ${format.dialect}: ${String(error)}`)
+        this.observer.onTrouble(`an event could not be shown in ${format.dialect}`, error)
         for (const session of sessions) session.end('undeliverable')
       }
     }
@@ -94,12 +115,48 @@ class LocalHub implements Hub {
 
   private deliverTo(format: Format, sessions: Set<Session>, texts: string[]): void {
     if (texts.length === 0) return
-    const bytes = format.join(texts)
-    for (const session of sessions) session.deliver(bytes)
+    const isFirst = this.left.length === 0
+    this.left.push({ sessions: [...sessions], bytes: format.join(texts), next: 0 })
+    if (isFirst) this.write(writesAtOnce)
+    this.goOnSoon()
     this.observer.onFanOut(format.dialect, texts.length, sessions.size)
   }
 
+  private goOnSoon(): void {
+    if (this.isGoingOn || this.left.length === 0) return
+    this.isGoingOn = true
+    this.clock.soon(() => {
+      this.isGoingOn = false
+      this.write(writesAtOnce)
+      this.goOnSoon()
+    })
+  }
+
+  finish(): void {
+    this.write(Infinity)
+  }
+
+  private write(writes: number): void {
+    for (let count = 0; count < writes && this.left.length > 0; count++) {
+      const delivery = this.left[0]!
+      const session = delivery.sessions[delivery.next++]!
+      if (delivery.next === delivery.sessions.length) this.left.shift()
+      this.writeTo(session, delivery.bytes)
+    }
+  }
+
+  /** A fault of one connection must not cost the others their events; its own session comes back and resumes from before it. */
+  private writeTo(session: Session, bytes: Uint8Array): void {
+    try {
+      session.deliver(bytes)
+    } catch (error) {
+      this.observer.onTrouble(`an event could not be written in ${session.format.dialect}`, error)
+      session.end('undeliverable')
+    }
+  }
+
   private takeOut(audience: Audience | undefined, event: RoomExit): void {
+    this.finish()
     const losers = [...(audience?.values() ?? [])].flatMap((sessions) => [...sessions])
     for (const session of losers) {
       if (event.type === 'member.removed' && session.user.id !== event.userId) continue
