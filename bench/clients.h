@@ -18,7 +18,7 @@ typedef struct {
   int port, connections, senders, inflight, socketio, streams, idle, offset, members_per_room, server_pid;
   double rate, seconds, warmup;
   size_t frame_bytes;
-  const char *path, *format, *tokens_file, *listeners_path; // listeners: who does not send; NULL where all are alike
+  const char *path, *auth, *format, *tokens_file, *listeners_path; // listeners: who does not send; NULL where all are alike
 } Options;
 
 typedef enum { UPGRADING, GREETING, READY, DEAD } State;
@@ -34,7 +34,7 @@ typedef struct {
 } Conn;
 
 static Options options = {.port = 3000, .connections = 100, .inflight = 1, .seconds = 5, .warmup = 1,
-                          .members_per_room = 1, .path = "/", .format = "%s"};
+                          .members_per_room = 1, .path = "/", .auth = "", .format = "%s"};
 static Conn *conns;
 static char **tokens;
 static int token_count, epoll, ready_count, opened_count, dead_count;
@@ -62,14 +62,14 @@ static int is_listener(const Conn *c) { return options.listeners_path && c->numb
 static int is_stream(const Conn *c) { return options.streams && is_listener(c); }
 
 // %d is the connection's number, counted from 1 and the offset; %r its room, also from 1; %t its token.
-static void expand_path(Bytes *out, const Conn *c) {
+static void expand(Bytes *out, const Conn *c, const char *template) {
   char number[16];
   int id = c->number + options.offset;
-  for (const char *p = is_listener(c) ? options.listeners_path : options.path; *p; p++) {
+  for (const char *p = template; *p; p++) {
     const char *value = NULL;
     snprintf(number, sizeof number, "%d", p[1] == 'r' ? id / options.members_per_room + 1 : id + 1);
     if (p[0] == '%' && (p[1] == 'd' || p[1] == 'r')) value = number;
-    if (p[0] == '%' && p[1] == 't' && token_count) value = tokens[c->number % token_count];
+    if (p[0] == '%' && p[1] == 't' && token_count) value = tokens[id % token_count];
     if (value) bytes_put(out, value, strlen(value));
     else bytes_put(out, p, 1);
     if (value) p++;
@@ -113,7 +113,7 @@ static void open_next(void) {
   c->number = opened_count++;
   open_socket(c);
   bytes_put(&c->out, "GET ", 4);
-  expand_path(&c->out, c);
+  expand(&c->out, c, is_listener(c) ? options.listeners_path : options.path);
   const char *headers = is_stream(c) ? stream : upgrade;
   bytes_put(&c->out, headers, strlen(headers));
   flush_out(c);
@@ -138,11 +138,20 @@ static int take_upgrade(Conn *c) {
   return 1;
 }
 
+// socket.io's CONNECT.
+static void connect_socketio(Conn *c) {
+  Bytes packet = {0};
+  bytes_put(&packet, "40", 2);
+  expand(&packet, c, options.auth);
+  send_text(c, packet.data, packet.len);
+  free(packet.data);
+}
+
 // engine.io and socket.io packets that are not events. 1 when it was one.
 static int take_packet(Conn *c, const Frame *f) {
   const uint8_t *p = f->payload;
   if (!f->len) return 1;
-  if (p[0] == '0') send_text(c, "40", 2);
+  if (p[0] == '0') connect_socketio(c);
   if (p[0] == '2') send_text(c, "3", 1);
   if (f->len > 1 && p[0] == '4' && p[1] == '0') become_ready(c);
   return !(f->len > 1 && p[0] == '4' && p[1] == '2');
@@ -166,8 +175,10 @@ static void die(Conn *c) {
 
 // An event of a stream is what stands before an empty line, its id with it. 0 when it is not all there yet.
 static size_t event_read(uint8_t *p, size_t n, Frame *f) {
-  uint8_t *end = memmem(p, n, "\n\n", 2);
-  if (!end) return 0;
+  uint8_t *end = p, *last = p + n - 1;
+  // Line by line: memmem for two characters takes longer than all the rest.
+  while (end < last && (end = memchr(end, '\n', (size_t)(last - end))) && end[1] != '\n') end++;
+  if (!end || end >= last) return 0;
   *f = (Frame){OP_TEXT, p, (size_t)(end - p)};
   return f->len + 2;
 }

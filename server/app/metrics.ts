@@ -1,12 +1,12 @@
 /** What an operator watches, for Prometheus. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { ChatOptions } from '../core/chat.ts'
+import type { Chat, ChatOptions } from '../core/chat.ts'
 import type { Sessions } from '../core/sessions.ts'
 
 export interface Metrics {
   observer: Pick<ChatOptions['observer'], 'onCommit' | 'onFanOut'>
-  /** Reads gauges from the live sessions at each scrape. */
-  watch(sessions: Sessions): void
+  /** Reads gauges from the live sessions and the search index at each scrape. */
+  watch(chat: Pick<Chat, 'sessions' | 'searchLagMs'>): void
   /** In Prometheus' text format. */
   print(): Promise<string>
   readonly contentType: string
@@ -17,7 +17,10 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry })
   return {
     observer: { ...observeCommits(registry), ...observeFanOut(registry) },
-    watch: (sessions) => watchSessions(registry, sessions),
+    watch(chat) {
+      watchSessions(registry, chat.sessions)
+      watchSearch(registry, chat)
+    },
     print: () => registry.metrics(),
     contentType: registry.contentType,
   }
@@ -80,4 +83,16 @@ function watchSessions(registry: Registry, sessions: Sessions): void {
   })
   registry.registerMetric(connections)
   registry.registerMetric(queues)
+}
+
+function watchSearch(registry: Registry, chat: Pick<Chat, 'searchLagMs'>): void {
+  const lag = new Gauge({
+    registers: [],
+    name: 'madang_search_lag_seconds',
+    help: 'For how long the search index has lacked something that this process committed or found',
+    collect() {
+      this.set(chat.searchLagMs() / 1000)
+    },
+  })
+  registry.registerMetric(lag)
 }

@@ -1,4 +1,5 @@
 /** kysely over a lane of connections. */
+import { hash } from 'node:crypto'
 import {
   CompiledQuery,
   Kysely,
@@ -29,6 +30,7 @@ export function databaseOver(lane: Lane): Database {
 /** Takes a connection for each query and gives it back; the lane is closed by whoever opened it. */
 class LaneDriver implements Driver {
   readonly #lane: Lane
+  readonly #names = new StatementNames()
 
   constructor(lane: Lane) {
     this.#lane = lane
@@ -37,7 +39,7 @@ class LaneDriver implements Driver {
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<LaneConnection> {
-    return new LaneConnection(await this.#lane.connect())
+    return new LaneConnection(await this.#lane.connect(), this.#names)
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
@@ -61,14 +63,16 @@ class LaneDriver implements Driver {
 
 class LaneConnection implements DatabaseConnection {
   readonly inner: Connection
+  readonly #names: StatementNames
 
-  constructor(inner: Connection) {
+  constructor(inner: Connection, names: StatementNames) {
     this.inner = inner
+    this.#names = names
   }
 
   async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
     try {
-      const { rows, rowCount } = await this.inner.query(sql, parameters)
+      const { rows, rowCount } = await this.inner.query(sql, parameters, this.#names.nameOf(sql))
       return { rows: rows as Row[], numAffectedRows: BigInt(rowCount ?? 0) }
     } catch (error) {
       throw toStorageError(error)
@@ -77,5 +81,23 @@ class LaneConnection implements DatabaseConnection {
 
   streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
     throw new Error('no query of ours is streamed')
+  }
+}
+
+/** A text that came so often is to be kept parsed and planned, by a name. */
+const OFTEN = 3
+/** Each costs a connection some 20 KB at the server. Ours are fewer; some lists make a text for each of their lengths. */
+const NAMES_MAX = 200
+
+class StatementNames {
+  readonly #counts = new Map<string, { name: string; count: number }>()
+
+  /** Undefined for a text that does not come often. */
+  nameOf(text: string): string | undefined {
+    const known = this.#counts.get(text)
+    if (known !== undefined) return ++known.count > OFTEN ? known.name : undefined
+    // By the text, so that behind a pooler another process's statement of this name is this one.
+    if (this.#counts.size < NAMES_MAX) this.#counts.set(text, { name: `often-${hash('sha256', text).slice(0, 32)}`, count: 1 })
+    return undefined
   }
 }

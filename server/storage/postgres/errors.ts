@@ -10,6 +10,11 @@ export class TimedOut extends Error {
 /** SQLSTATE of a deadlock or serialization failure: rolled back for certain, and likely to pass the next time. */
 const RETRYABLE = new Set(['40001', '40P01'])
 const UNIQUE_VIOLATION = '23505'
+/**
+ * Of a named statement: another node's migration has changed what it answers with, or a pooler has put a backend behind the connection
+ * that does not hold it, or holds it already. Nothing was done.
+ */
+const PLAN_IS_STALE = new Set(['0A000', '26000', '42P05'])
 /** Classes in which the data are at fault: data exception, integrity violation, program limit. */
 const FAULTY_DATA = new Set(['22', '23', '54'])
 /**
@@ -24,6 +29,10 @@ export function isRetryable(error: unknown): boolean {
 
 export function isUniqueViolation(error: unknown): boolean {
   return codeOf(error) === UNIQUE_VIOLATION
+}
+
+export function isPlanStale(error: unknown): boolean {
+  return PLAN_IS_STALE.has(codeOf(error))
 }
 
 /** For reads and the directory: where the data are at fault the error stays what it is, all else is the database not answering. */

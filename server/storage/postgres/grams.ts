@@ -37,18 +37,30 @@ export function stretchOf(seq: number): number {
 
 /** Whether the index knows the folded text by any gram. */
 export function hasGrams(folded: string): boolean {
-  return gramsToFind(0, 0, folded).length > 0
+  return partsToAsk(folded).length > 0
 }
 
-/** Grams that every message of the room's stretch that holds the folded text has. */
-export function gramsToFind(roomId: RoomId, stretch: number, folded: string): number[] {
-  const points = Array.from(folded, (character) => character.codePointAt(0)!)
-  const seed = seedOf(roomId, stretch)
+/** Of each list every message of these stretches of the room that holds the folded text has one. */
+export function gramsToFind(roomId: RoomId, stretches: number[], folded: string): number[][] {
+  const seeds = stretches.map((stretch) => seedOf(roomId, stretch))
+  return partsToAsk(folded).map(([first, second]) => {
+    const gramOf = (seed: number) => (second === undefined ? mix(seed ^ first) : mix(mix(seed ^ first) + second))
+    return seeds.map(gramOf)
+  })
+}
+
+/** Code points: pairs of the text, or its only one where that may be a word. */
+function partsToAsk(folded: string): [number, number?][] {
+  const letters = Array.from(folded)
+  const points = letters.map((letter) => letter.codePointAt(0)!)
   const [only = 0] = points
-  if (points.length === 1) return only < WORDS_FROM ? [] : [mix(seed ^ only)]
-  const pairs = new Set(points.slice(1).map((point, before) => mix(mix(seed ^ points[before]!) + point)))
+  if (points.length === 1) return only < WORDS_FROM ? [] : [[only]]
+  const pairs = new Map(
+    points.slice(1).map((point, before) => [`${letters[before]}${letters[before + 1]}`, [points[before]!, point]]),
+  )
   const every = Math.max(pairs.size / ASKED_MAX, 1)
-  return [...pairs].filter((_, index) => Math.floor(index / every) !== Math.floor((index - 1) / every))
+  const isAsked = (index: number) => Math.floor(index / every) !== Math.floor((index - 1) / every)
+  return [...pairs.values()].filter((_, index) => isAsked(index)) as [number, number][]
 }
 
 /** Of all 53 bits of the id. */

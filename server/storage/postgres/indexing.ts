@@ -5,7 +5,7 @@ import { searchedTextOf } from '../../core/texts.ts'
 import type { LogStore } from '../storage.ts'
 import type { Database } from './database.ts'
 import { gramsOf } from './grams.ts'
-import { toLogRow } from './rows.ts'
+import { toMessage } from './rows.ts'
 import type { LogRowRecord } from './tables.ts'
 
 /** In UTF-16 units: a batch of long texts ends here, as making grams stops the event loop (100,000: 20 ms). */
@@ -32,7 +32,7 @@ export function createIndexing(db: Database): Pick<LogStore, 'listUnindexed' | '
 }
 
 /** Where the room's log ends, and up to where the index holds it; null where the room is not there. */
-export async function findProgress(db: Database, roomId: RoomId): Promise<{ head: number; seq: number } | null> {
+async function findProgress(db: Database, roomId: RoomId): Promise<{ head: number; seq: number } | null> {
   const { rows } = await sql<{ head: number; seq: number }>`
     select r.head, coalesce(p.seq, 0) as seq from rooms r left join search_progress p on p.room_id = r.id
     where r.id = ${roomId} and r.deleted_at is null
@@ -51,9 +51,8 @@ async function readRows(db: Database, roomId: RoomId, page: { above: number; lim
 
 /** The messages that these rows post, edit or delete, as they are now, each once. */
 function messagesOf(rows: LogRowRecord[]): Message[] {
-  const facts = rows.map(toLogRow)
-  const messages = facts.flatMap((fact) => ('message' in fact ? [[fact.message.seq, fact.message] as const] : []))
-  return [...new Map(messages).values()]
+  const changes = rows.filter(({ type, message_id }) => message_id !== null && !type.startsWith('reaction.'))
+  return [...new Map(changes.map((row) => [row.message_seq, toMessage(row)])).values()]
 }
 
 interface Batch {

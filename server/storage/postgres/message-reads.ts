@@ -1,19 +1,21 @@
 /** What is read of a room's messages and of its log. A deleted room has none of it. */
 import { sql } from 'kysely'
-import type { Attachment, RoomId } from '../../core/model.ts'
+import type { Attachment, MessageId, Reaction, RoomId } from '../../core/model.ts'
 import type { LogStore } from '../storage.ts'
 import type { Database } from './database.ts'
-import { toLogRow, toMessage } from './rows.ts'
+import { messageColumns, toLogRow, toMessage } from './rows.ts'
 
 type MessageReads = Pick<
   LogStore,
   | 'findMessage'
   | 'findMessageAt'
+  | 'findMessageSeq'
   | 'listMessages'
   | 'listMessagesBelow'
   | 'listMessagesAbove'
   | 'findAttachment'
   | 'filterAttached'
+  | 'listReactions'
   | 'countDeletedAfter'
   | 'readLog'
 >
@@ -27,6 +29,10 @@ export function createMessageReads(db: Database): MessageReads {
     findMessageAt: async (roomId, seq) => {
       const row = await messagesOf(db, roomId).where('seq', '=', seq).executeTakeFirst()
       return row === undefined ? null : toMessage(row)
+    },
+    findMessageSeq: async (roomId, messageId) => {
+      const row = await messagesOf(db, roomId).clearSelect().select('seq').where('message_id', '=', messageId).executeTakeFirst()
+      return row?.seq ?? null
     },
     listMessages: async (roomId, { offset, limit }) => {
       const query = presentMessagesOf(db, roomId).orderBy('message_id', 'desc').offset(offset).limit(limit)
@@ -49,6 +55,7 @@ export function createMessageReads(db: Database): MessageReads {
         .execute()
       return rows.map((row) => row.url)
     },
+    listReactions: (roomId, messageIds) => listReactions(db, roomId, messageIds),
     countDeletedAfter: (roomId, seqs) => countDeletedAfter(db, roomId, seqs),
     readLog: async (roomId, below, limit) => {
       const query = db
@@ -68,7 +75,7 @@ function isThere(db: Database, roomId: RoomId) {
 function messagesOf(db: Database, roomId: RoomId) {
   return db
     .selectFrom('messages')
-    .selectAll()
+    .select(messageColumns)
     .where('room_id', '=', roomId)
     .where((where) => where.exists(isThere(db, roomId)))
 }
@@ -93,6 +100,18 @@ async function findAttachment(db: Database, url: string): Promise<{ roomId: Room
     .executeTakeFirst()
   const attachment = row?.attachments?.find((found) => found.id === row.id)
   return row === undefined || attachment === undefined ? null : { roomId: row.room_id, attachment }
+}
+
+async function listReactions(db: Database, roomId: RoomId, messageIds: MessageId[]): Promise<Reaction[]> {
+  const rows = await db
+    .selectFrom('reactions')
+    .select(['message_id', 'user_id', 'reaction'])
+    .where('room_id', '=', roomId)
+    .where('message_id', '=', sql<number>`any(${messageIds}::bigint[])`)
+    .where((where) => where.exists(isThere(db, roomId)))
+    .orderBy('seq')
+    .execute()
+  return rows.map(({ message_id, user_id, reaction }) => ({ messageId: message_id, userId: user_id, reaction }))
 }
 
 async function countDeletedAfter(db: Database, roomId: RoomId, seqs: number[]): Promise<number[]> {

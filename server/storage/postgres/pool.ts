@@ -4,7 +4,7 @@
  */
 import pg from 'pg'
 import { StorageUnavailable } from '../storage.ts'
-import { isConnectionSuspect, messageOf, TimedOut } from './errors.ts'
+import { isConnectionSuspect, isPlanStale, messageOf, TimedOut } from './errors.ts'
 import type { Turns } from './turns.ts'
 
 export interface LaneOptions {
@@ -55,7 +55,8 @@ export class Connection {
       return await Promise.race([this.#client.query<Row>(query), timeout])
     } catch (error) {
       // Nor must another query wait behind one that timed out and is still running.
-      if (isConnectionSuspect(error)) this.#broken = true
+      this.#broken ||= isConnectionSuspect(error) || isPlanStale(error)
+      if (name !== undefined && isPlanStale(error)) return await this.query(text, values)
       throw error
     } finally {
       cancel()

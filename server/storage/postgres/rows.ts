@@ -32,10 +32,15 @@ export function toLogRow(row: LogRowRecord): LogRow {
     case 'message.edited':
     case 'message.deleted':
       return { ...base, type, message: toMessage(row) }
+    case 'reaction.added':
+    case 'reaction.removed':
+      return { ...base, type, message: toMessage(row), ...(row.data as { reaction: string }) }
     case 'member.added':
       return { ...base, type, ...toAddition(row, row.data as AddedMember) }
     case 'role.changed':
       return { ...base, type, role: (row.data as { role: Role }).role }
+    case 'name.changed':
+      return { ...base, type, ...(row.data as { nickname: string }) }
     case 'room.updated':
       return { ...base, type, ...(row.data as { name: string; description: string | null }) }
     case 'room.created':
@@ -47,8 +52,26 @@ export function toLogRow(row: LogRowRecord): LogRow {
   }
 }
 
-export function toMessage(row: LogRowRecord): Message {
-  if (row.message_id === null) throw new Error(`row ${row.seq} of room ${row.room_id} has no message`)
+/** What `toMessage` reads. */
+export const messageColumns = [
+  'room_id',
+  'message_seq',
+  'message_id',
+  'ordinal',
+  'author_id',
+  'kind',
+  'content',
+  'file_url',
+  'attachments',
+  'created_at',
+  'edited_at',
+  'deleted_at',
+] as const satisfies (keyof LogRowRecord)[]
+
+export type MessageRow = Pick<LogRowRecord, (typeof messageColumns)[number]>
+
+export function toMessage(row: MessageRow): Message {
+  if (row.message_id === null) throw new Error(`row ${row.message_seq} of room ${row.room_id} has no message`)
   return {
     id: row.message_id,
     roomId: row.room_id,
@@ -71,7 +94,20 @@ function toAddition(row: LogRowRecord, added: AddedMember): Pick<MemberAdded, 'm
   return { member: { ...who, joinedAt, joinedSeq, marker: { seq, ordinal, readAt } }, together }
 }
 
-export function toMember(row: Tables['members']): Member {
+/** What `toMember` reads. */
+export type MemberColumn =
+  | 'id'
+  | 'room_id'
+  | 'user_id'
+  | 'role'
+  | 'nickname'
+  | 'joined_at'
+  | 'joined_seq'
+  | 'marker_seq'
+  | 'marker_ordinal'
+  | 'read_at'
+
+export function toMember(row: Pick<Tables['members'], MemberColumn>): Member {
   return {
     id: row.id,
     roomId: row.room_id,

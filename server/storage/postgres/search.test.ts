@@ -2,16 +2,16 @@
 import pg from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { foldText } from '../../core/texts.ts'
-import type { Storage } from '../storage.ts'
+import { StorageUnavailable, type Storage } from '../storage.ts'
 import { gramsOf, gramsToFind, hasGrams, STRETCH } from './grams.ts'
 import { openEmbeddedStorage } from './index.ts'
-import { makeDataDir } from './testing.ts'
+import { makeStartedDir } from './testing.ts'
 
 const ROOM = 7
 
-/** A room whose log holds these messages by seq and nothing between them; all are indexed. */
-async function openLongRoom(texts: Map<number, string>): Promise<Storage> {
-  const { dataDir, remove } = await makeDataDir()
+/** A room whose log holds these messages by seq and nothing between them, all indexed; and so many behind them that are not. */
+async function openLongRoom(texts: Map<number, string>, unindexed = 0): Promise<Storage> {
+  const { dataDir, remove } = await makeStartedDir()
   const storage = await openEmbeddedStorage({ dataDir })
   onTestFinished(async () => {
     await storage.close()
@@ -28,8 +28,15 @@ async function openLongRoom(texts: Map<number, string>): Promise<Storage> {
     select $1, seq, 'message.posted', 1, seq, 0, 1, seq, seq, 'text', content from unnest($2::bigint[], $3::text[]) t (seq, content)`,
     [ROOM, [...texts.keys()], [...texts.values()]],
   )
-  await client.end()
   while (await storage.log.indexNext(ROOM, 500));
+  await client.query(
+    `insert into log (room_id, seq, type, journal, position, at, user_id, message_id, ordinal, kind, content)
+    select room_id, seq + n, type, 1, seq + n, 0, 1, seq + n, seq + n, 'text', 'later ' || (n + 1)
+    from (select * from log where room_id = $1 order by seq desc limit 1) l, generate_series(1, $2) n`,
+    [ROOM, unindexed],
+  )
+  await client.query('update rooms set head = head + $2 where id = $1', [ROOM, unindexed])
+  await client.end()
   return storage
 }
 
@@ -60,6 +67,15 @@ describe('the search index', () => {
   })
 })
 
+describe('an index that is far behind', () => {
+  it('[P11] answers what the newest 100,000 messages tell, and says where that is not enough', { timeout: 60_000 }, async () => {
+    const { log } = await openLongRoom(new Map([[1, 'old']]), 100_500)
+    const page = { offset: 0, limit: 3 }
+    expect((await log.searchMessages(ROOM, 'later 1', page)).map(({ seq }) => seq)).toEqual([100_501, 100_500, 100_499])
+    await expect(log.searchMessages(ROOM, 'old', page)).rejects.toThrow(StorageUnavailable)
+  })
+})
+
 describe('grams', () => {
   const message = { roomId: ROOM, seq: 5 }
 
@@ -69,9 +85,14 @@ describe('grams', () => {
     const letters = Array.from(text)
     for (let from = 0; from < letters.length; from++) {
       for (let to = from + 1; to <= letters.length; to++) {
-        const asked = gramsToFind(ROOM, 0, letters.slice(from, to).join(''))
+        const asked = gramsToFind(ROOM, [1, 0], letters.slice(from, to).join(''))
         expect(asked.length).toBeLessThanOrEqual(16)
-        expect(asked.filter((gram) => !grams.has(gram))).toEqual([])
+        expect(asked.filter((ofStretches) => !ofStretches.some((gram) => grams.has(gram)))).toEqual([])
+        expect(
+          gramsToFind(ROOM, [1], letters.slice(from, to).join(''))
+            .flat()
+            .filter((gram) => grams.has(gram)),
+        ).toEqual([])
       }
     }
   })

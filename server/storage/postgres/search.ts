@@ -1,27 +1,30 @@
 /**
  * Searching a room's messages, newest first. What the index does not hold yet is read from the log and folded here; before that,
- * a text that is frequent is found by going through the newest rows, another by its grams. Statements of their own, in no
- * transaction: what was changed between two of them shows at the end, when the messages are read, and then all is done again.
+ * a text that is frequent is found by going through the newest rows, another by its grams: most searches are three statements. They
+ * are in no transaction: what was changed between two of them shows at the end, when the messages are read, and then all is done again.
  */
 import { sql } from 'kysely'
 import type { Message, RoomId } from '../../core/model.ts'
 import { foldText, isStorable, searchedTextOf } from '../../core/texts.ts'
-import type { LogStore } from '../storage.ts'
+import { StorageUnavailable, type LogStore } from '../storage.ts'
 import type { Database } from './database.ts'
 import { gramsToFind, hasGrams, STRETCH, stretchOf } from './grams.ts'
-import { createIndexing, findProgress } from './indexing.ts'
-import { toMessage } from './rows.ts'
-import type { LogRowRecord } from './tables.ts'
+import { createIndexing } from './indexing.ts'
+import { messageColumns, toMessage } from './rows.ts'
 
 /** How many texts are read from the log at once. */
-const LOG_ROWS = 500
-/** Seqs that are gone through first: 1 ms. */
-const FIRST_STEP = 2_000
+const LOG_ROWS = 1_000
+/** Of the log's newest that the index lacks; going through them takes a second. */
+const NEWER_MAX = 100_000
+/** Messages changed behind the index; their present texts are read at once. */
+const REWRITTEN_MAX = 10_000
+/** Seqs that are gone through first: half a millisecond. */
+const FIRST_STEP = 1_000
 const STEP_MAX = 50_000
 /** Where going through the newest would take more seqs than this (4 ms), grams are quicker. */
 const SCAN_MAX = 8_000
-/** How many are asked at once. */
-const STRETCHES_MAX = 64
+/** How many are asked at once: the planner takes each hash for one that some 0.3 % of all rows have, and for many would rather read the table. */
+const STRETCHES_MAX = 16
 const TRIES = 3
 
 interface Search {
@@ -52,23 +55,56 @@ function holds(message: Message, { folded }: Search): boolean {
 
 /** Of the newest `wanted` messages that hold the text, newest first. */
 async function findSeqs(db: Database, search: Search): Promise<number[]> {
-  const progress = await findProgress(db, search.roomId)
-  if (progress === null) return []
-  const { head, seq: upTo } = progress
-  if (head === upTo) return findIndexed(db, search, { upTo, except: [] })
+  const start = await findFirst(db, search)
+  if (start === null) return []
+  const { head, upTo, ...first } = start
+  if (head === upTo) return findIndexed(db, search, { upTo, except: [], first })
   const newer = await findNewer(db, search, upTo)
   if (newer.length >= search.wanted) return newer
   const rewritten = await readRewritten(db, search.roomId, upTo)
   const found = rewritten.filter((message) => holds(message, search)).map((message) => message.seq)
   const rest = { ...search, wanted: search.wanted - newer.length }
-  const indexed = await findIndexed(db, rest, { upTo, except: rewritten.map((message) => message.seq) })
+  const indexed = await findIndexed(db, rest, { upTo, except: rewritten.map((message) => message.seq), first })
   return [...newer, ...[...found, ...indexed].toSorted((a, b) => b - a)]
 }
 
-/** Among the messages that the index does not hold yet. */
+/** What the index holds of the text in its newest seqs, which were gone through from `from` on. */
+interface First {
+  seqs: number[]
+  from: number
+}
+
+/** Also where the room's log ends, and up to where the index holds it. Null where the room is not there. */
+async function findFirst(db: Database, search: Search): Promise<(First & { head: number; upTo: number }) | null> {
+  const { roomId, folded, wanted } = search
+  const { rows } = await sql<{ head: number; up_to: number; seq: number | null }>`
+    with progress as (
+      select r.head, coalesce(p.seq, 0) as up_to from rooms r left join search_progress p on p.room_id = r.id
+      where r.id = ${roomId} and r.deleted_at is null
+    )
+    select head, up_to, t.seq from progress
+    left join lateral (
+      select seq from search_texts
+      where room_id = ${roomId} and seq <= up_to and seq > up_to - ${FIRST_STEP}::bigint and strpos(folded, ${folded}) > 0
+      order by seq desc limit ${wanted}
+    ) t on true
+  `.execute(db)
+  const [row] = rows
+  if (row === undefined) return null
+  const seqs = rows.flatMap(({ seq }) => seq ?? []).toSorted((a, b) => b - a)
+  const from = seqs.length === wanted ? (seqs.at(-1) ?? row.up_to + 1) : Math.max(row.up_to - FIRST_STEP + 1, 1)
+  return { head: row.head, upTo: row.up_to, seqs, from }
+}
+
+/**
+ * Among the messages that the index does not hold yet. Where it is far behind, as after a flood of messages, not all of them are
+ * gone through: throws StorageUnavailable where that leaves the answer open.
+ */
 async function findNewer(db: Database, search: Search, above: number): Promise<number[]> {
   const found: number[] = []
-  for (let below = Number.MAX_SAFE_INTEGER; found.length < search.wanted;) {
+  let below = Number.MAX_SAFE_INTEGER
+  for (let read = 0; found.length < search.wanted; read += LOG_ROWS) {
+    if (read >= NEWER_MAX) throw tooFarBehind(search.roomId)
     const rows = await messagesOf(db, search.roomId)
       .where('seq', '>', above)
       .where('seq', '<', below)
@@ -77,30 +113,35 @@ async function findNewer(db: Database, search: Search, above: number): Promise<n
       .execute()
     found.push(...rows.map(toMessage).flatMap((message) => (holds(message, search) ? [message.seq] : [])))
     if (rows.length < LOG_ROWS) break
-    below = rows.at(-1)!.seq
+    below = rows.at(-1)!.message_seq
   }
   return found
 }
 
-function messagesOf(db: Database, roomId: RoomId) {
-  return db.selectFrom('log_rows').selectAll().where('room_id', '=', roomId).where('type', '=', 'message.posted')
+function tooFarBehind(roomId: RoomId): StorageUnavailable {
+  return new StorageUnavailable(`the search index of room ${roomId} is too far behind its log`)
 }
 
-/** The messages up to `upTo` that were edited or deleted behind it. */
+function messagesOf(db: Database, roomId: RoomId) {
+  return db.selectFrom('messages').select(messageColumns).where('room_id', '=', roomId)
+}
+
+/** The messages up to `upTo` that were edited or deleted behind it. Throws StorageUnavailable where they are too many. */
 async function readRewritten(db: Database, roomId: RoomId, upTo: number): Promise<Message[]> {
-  const { rows } = await sql<LogRowRecord>`
-    select v.* from (
-      select distinct target_seq from log where room_id = ${roomId} and seq > ${upTo} and target_seq <= ${upTo}
-    ) t
-    join log_rows v on v.room_id = ${roomId} and v.seq = t.target_seq
-  `.execute(db)
+  const rewritten = sql<number>`(
+    select distinct target_seq from log
+    where room_id = ${roomId} and seq > ${upTo} and target_seq <= ${upTo} and type in ('message.edited', 'message.deleted')
+    limit ${REWRITTEN_MAX + 1}
+  )`
+  const rows = await messagesOf(db, roomId).where('seq', 'in', rewritten).execute()
+  if (rows.length > REWRITTEN_MAX) throw tooFarBehind(roomId)
   return rows.map(toMessage)
 }
 
 async function readMessages(db: Database, roomId: RoomId, seqs: number[]): Promise<Message[]> {
   if (seqs.length === 0) return []
-  const rows = await messagesOf(db, roomId).where('seq', 'in', seqs).orderBy('seq', 'desc').execute()
-  return rows.map(toMessage)
+  const isFound = sql<number>`any (${seqs}::bigint[])`
+  return (await messagesOf(db, roomId).where('seq', '=', isFound).orderBy('seq', 'desc').execute()).map(toMessage)
 }
 
 interface Range {
@@ -113,15 +154,17 @@ interface Range {
  * Goes through the newest rows while hits come often enough for that to be the shorter way, else by grams. Seqs stand for rows
  * here: nearly all of a room's log are messages.
  */
-async function findIndexed(db: Database, search: Search, { upTo, except }: Range): Promise<number[]> {
-  let found: number[] = []
+async function findIndexed(db: Database, search: Search, { upTo, except, first }: Range & { first: First }): Promise<number[]> {
+  const changed = new Set(except)
+  let found = first.seqs.filter((seq) => !changed.has(seq))
+  let from = first.from
   const canAsk = hasGrams(search.folded)
-  let from = upTo + 1
-  for (let step = FIRST_STEP; found.length < search.wanted && from > 1; step = Math.min(step * 2, STEP_MAX)) {
+  for (let step = FIRST_STEP * 2; found.length < search.wanted && from > 1; step = Math.min(step * 2, STEP_MAX)) {
     const rest = { ...search, wanted: search.wanted - found.length }
     const scanned = upTo + 1 - from
-    const isLong = scanned > 0 && scanned + (scanned * rest.wanted) / found.length > SCAN_MAX
-    if (isLong && canAsk) return [...found, ...(await findByGrams(db, rest, { upTo: from - 1, except }))]
+    const isLong = scanned + (scanned * rest.wanted) / found.length > SCAN_MAX
+    if (isLong && canAsk)
+      return [...found, ...(await findByGrams(db, rest, { upTo: from - 1, except, hits: found.length / scanned }))]
     const below = from
     from = Math.max(below - step, 1)
     found = found.concat(await scan(db, rest, { from, below, except }))
@@ -145,18 +188,21 @@ async function scan(db: Database, { roomId, folded, wanted }: Search, { from, be
   return rows.map(({ seq }) => seq)
 }
 
-/** Asks of the newest stretch first, then of as many as should hold the rest, by what was found so far. */
-async function findByGrams(db: Database, search: Search, { upTo, except }: Range): Promise<number[]> {
+/**
+ * Asks of as many stretches at once as should hold the rest, by `hits`, how many a seq brought so far: of those that bring none there
+ * is little to read, however many are asked.
+ */
+async function findByGrams(db: Database, search: Search, { upTo, except, hits }: Range & { hits: number }): Promise<number[]> {
   let found: number[] = []
   let below = upTo + 1
-  for (let stretches = 1; found.length < search.wanted && below > 1;) {
-    const newest = stretchOf(below - 1)
-    const oldest = Math.max(newest - stretches + 1, 0)
+  let perSeq = hits || 1 / FIRST_STEP
+  while (found.length < search.wanted && below > 1) {
     const rest = { ...search, wanted: search.wanted - found.length }
+    const newest = stretchOf(below - 1)
+    const oldest = Math.max(stretchOf(below - 1 - rest.wanted / perSeq), newest - STRETCHES_MAX + 1, 0)
     found = found.concat(await ask(db, rest, { below, except, asked: range(oldest, newest) }))
     below = oldest * STRETCH
-    const lacking = ((search.wanted - found.length) * (upTo + 1 - below)) / found.length / STRETCH
-    stretches = Math.min(Math.max(Math.ceil(lacking), 1), stretches * 4, STRETCHES_MAX)
+    perSeq = Math.max(found.length, 1) / (upTo + 1 - below)
   }
   return found
 }
@@ -175,8 +221,8 @@ interface Question {
 /** `offset 0` keeps the planner from going through the room by its primary key, in the hope of filling the limit soon. */
 async function ask(db: Database, { roomId, folded, wanted }: Search, { below, except, asked }: Question): Promise<number[]> {
   const isCandidate = sql.join(
-    asked.map((stretch) => sql`grams @> ${gramsToFind(roomId, stretch, folded)}::int[]`),
-    sql` or `,
+    gramsToFind(roomId, asked, folded).map((grams) => sql`grams && ${grams}::int[]`),
+    sql` and `,
   )
   const { rows } = await sql<{ seq: number }>`
     select seq from (select room_id, seq, folded from search_texts where ${isCandidate} offset 0) c

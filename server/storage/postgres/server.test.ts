@@ -1,12 +1,15 @@
 /** What only a PostgreSQL server has: a link that breaks, nodes that start at once, databases that do not fit. */
+import { sql } from 'kysely'
 import pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
 import { add, makeRoom, post } from '../contract/entries.ts'
 import { openWriter, statusOf } from '../contract/harness.ts'
 import { BatchRejected, CommitUncertain, JournalClosed, StorageUnavailable, type Storage } from '../storage.ts'
+import { databaseOver } from './database.ts'
 import { openPostgresStorage, type PostgresOptions } from './index.ts'
 import { openLink, type Link } from './link.fixture.ts'
 import { MIGRATION_LOCK } from './migrate.ts'
+import { Lane } from './pool.ts'
 import { describeServer, makeDatabase, makeSchema } from './testing.ts'
 
 const PAGE = { offset: 0, limit: 10 }
@@ -42,6 +45,31 @@ async function connect(url: string): Promise<pg.Client> {
   onTestFinished(() => client.end())
   return client
 }
+
+describeServer('PostgreSQL: statements that come often', () => {
+  it('go on where another node has changed what a table holds', async () => {
+    const url = await schemaUrl()
+    const storage = await open({ url, poolSize: 1 })
+    const roomId = await makeRoom(await openWriter(storage), [1])
+    const room = await storage.log.findRoom(roomId)
+    for (let nth = 0; nth < 8; nth++) expect(await storage.log.findRoom(roomId)).toEqual(room)
+    await (await connect(url)).query('alter table rooms add column later int')
+    for (let nth = 0; nth < 8; nth++) expect(await storage.log.findRoom(roomId)).toEqual(room)
+  })
+
+  it('go on where a pooler has put another backend behind the connection', async () => {
+    const config = { connectionString: await schemaUrl() }
+    const lane = new Lane({ config, size: 1, waitMs: 10_000, queryMs: 10_000, onNotice: () => undefined, keepsStatements: true })
+    onTestFinished(() => lane.end())
+    const db = databaseOver(lane)
+    const count = async (from: number) => (await sql<{ n: number }>`select ${from}::int + 1 as n`.execute(db)).rows[0]?.n
+    const held = async () => (await sql`select from pg_prepared_statements`.execute(db)).rows.length
+    for (let nth = 0; nth < 8; nth++) expect(await count(nth)).toBe(nth + 1)
+    expect(await held()).toBe(1)
+    await sql`deallocate all`.execute(db)
+    for (let nth = 0; nth < 8; nth++) expect(await count(nth)).toBe(nth + 1)
+  })
+})
 
 describeServer('PostgreSQL: starting', () => {
   it('migrates once when several nodes start at once', async () => {
