@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { isStoredName } from '../server/files/file-store.ts'
 import { openRaw } from '../server/http/raw-client.fixture.ts'
-import { makeDataDir } from '../server/storage/postgres/testing.ts'
+import { makeStartedDir } from '../server/storage/postgres/testing.ts'
 import { until } from './chat.ts'
 import { spawnChild, startChild, findPort } from './child.ts'
 
@@ -15,7 +15,7 @@ const part = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.bi
 const type = 'multipart/form-data; boundary=b'
 
 async function freshDir(): Promise<string> {
-  const { dataDir, remove } = await makeDataDir()
+  const { dataDir, remove } = await makeStartedDir()
   onTestFinished(remove)
   return dataDir
 }

@@ -174,6 +174,19 @@ describe('the sweep at a start', () => {
   })
 })
 
+describe('a deleted message', () => {
+  it('[P10] has its files removed, but none that a message has', async () => {
+    const { storage, writer } = await openDatabase()
+    const keeping = await startNode(storage, { isAlone: true })
+    const [kept, gone] = [await put(), await put()]
+    await attach(storage, writer, kept)
+    keeping.forget([kept, gone, 'not-a-stored-name'].map((name) => `/uploads/${name}`))
+    await keeping.swept()
+    expect(await listStored()).toEqual([kept])
+    expect(warned).toEqual([])
+  })
+})
+
 describe('nodes that share a database', () => {
   const isSeen = async (node: string) => (await files.listMarks()).some((mark) => mark.startsWith(node))
 

@@ -17,7 +17,9 @@ export interface FileKeeping {
   adopt(journal: JournalRecord): void
   /** Sweeps in the background, and begins to look for the other nodes' marks. */
   start(): void
-  /** Resolves when the sweep has ended. Never rejects. */
+  /** Removes the files of a deleted message in the background, unless it has them still. What this misses in a crash, the next sweep finds. */
+  forget(urls: string[]): void
+  /** Resolves when the sweep, and all that was to be forgotten, has ended. Never rejects. */
   swept(): Promise<void>
   stop(): Promise<void>
 }
@@ -43,6 +45,11 @@ export function createFileKeeping(options: FileKeepingOptions): FileKeeping {
       void look()
       stopLooking = every(clock, lookMs, look)
     },
+    forget(urls) {
+      const sweepingBefore = sweeping
+      const forgetting = orWarn('the files of a deleted message were not removed', removeDetached(options, urls))
+      sweeping = forgetting.then(() => sweepingBefore)
+    },
     swept: () => sweeping,
     async stop() {
       stopLooking()
@@ -61,10 +68,17 @@ async function sweep({ files, log, warn }: FileKeepingOptions, before: number): 
     )
   }
   await files.removeUnfinished(before)
-  for await (const names of files.listBefore(before)) {
-    const kept = new Set(await log.filterAttached(names.map((name) => `/uploads/${name}`)))
-    for (const name of names) if (!kept.has(`/uploads/${name}`)) await files.remove(name)
-  }
+  for await (const names of files.listBefore(before)) await removeDetached({ files, log }, names.map(urlOf))
+}
+
+/** Those that no message has. */
+async function removeDetached({ files, log }: Pick<FileKeepingOptions, 'files' | 'log'>, urls: string[]): Promise<void> {
+  const kept = new Set(await log.filterAttached(urls))
+  for (const url of urls) if (!kept.has(url)) await files.remove(url.slice(urlOf('').length))
+}
+
+function urlOf(name: string): string {
+  return `/uploads/${name}`
 }
 
 /**

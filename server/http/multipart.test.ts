@@ -42,6 +42,7 @@ beforeEach(async () => {
       try {
         const { fields, files } = await readForm(request, {
           limits,
+          cutFields: ['cut'],
           store: (bytes) => store(bytes),
           discard: async (key) => void stored.delete(key),
         })
@@ -258,6 +259,12 @@ describe('what is refused, with nothing left of it', () => {
     ],
     ['a field that is no UTF-8', bodyOfParts(file('a'), Buffer.from(field('content', '\xc3\x28'), 'latin1')), 400],
     ['a field with U+0000', bodyOfParts(file('a'), field('content', 'a\0b')), 400],
+    ['a field that is cut and has U+0000 behind that', bodyOfParts(file('a'), field('cut', `${'x'.repeat(300_000)}\0`)), 400],
+    [
+      'a field that is cut and ends within a letter',
+      bodyOfParts(file('a'), Buffer.concat([Buffer.from(field('cut', 'x'.repeat(300_000))), Buffer.from([0xea])])),
+      400,
+    ],
     ['a file that is too large', bodyOfParts(file('a'), file('b', long)), 413],
     ['a field that is too large', bodyOfParts(file('a'), field('content', 'x'.repeat(65_537))), 413],
     ['too many files', bodyOfParts(...Array.from({ length: 6 }, () => file('a'))), 413],

@@ -2,7 +2,6 @@
  * Forms with files (RFC 7578), read while they come: each file's bytes go to whoever stores them, and memory stays flat. In a scope of
  * their own (`acceptMultipart`), where a handler decides who may before the first byte is read.
  */
-import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { mediaTypeOf } from './bodies.ts'
 import { isSafeText } from './json.ts'
@@ -37,13 +36,15 @@ export interface Form<Stored> {
 
 export interface Storing<Stored> {
   limits: MultipartLimits
+  /** Fields of which the first 64 KiB count, whatever they hold; another one that is longer is refused. */
+  cutFields: readonly string[]
   /** Reads the bytes to their end; what it throws ends the request. */
   store(bytes: AsyncIterable<Buffer>): Promise<Stored>
   /** Takes back what `store` gave. */
   discard(stored: Stored): Promise<void>
 }
 
-/** Of a field that is no file. */
+/** Of a field that is no file. A decoded chunk has no more UTF-16 units than bytes. */
 const fieldBytesMax = 64 * 1024
 const fieldsMax = 100
 const labelMax = 255
@@ -70,7 +71,7 @@ export async function readForm<Stored>(request: FastifyRequest, storing: Storing
   try {
     for await (const part of readParts(bytesOf(request, storing.limits.requestBytesMax), boundary)) {
       if (partsLeft-- === 0) throw new ProblemError({ kind: 'too_large' })
-      if (part.fileName === null) await readField(part, fields)
+      if (part.fileName === null) await readField(part, fields, storing.cutFields)
       else files.push(await readFile(part, part.fileName, files.length, storing))
     }
     return { fields, files, discard }
@@ -102,14 +103,28 @@ async function readFile<Stored>(part: Part, name: string, count: number, storing
   return { field: part.name, label: labelOf(name), stored: await storing.store(limited(part.bytes, fileBytesMax)) }
 }
 
-async function readField(part: Part, fields: Map<string, string>): Promise<void> {
-  const chunks: Buffer[] = []
-  for await (const chunk of limited(part.bytes, fieldBytesMax)) chunks.push(chunk)
-  const bytes = Buffer.concat(chunks)
-  if (!isUtf8(bytes)) throw new ProblemError({ kind: 'bad_encoding' })
-  const value = bytes.toString('utf8')
-  if (!isSafeText(value)) throw new ProblemError({ kind: 'validation', issues: [unsafeField(part.name, value)] })
-  fields.set(part.name, value)
+/** What is cut off is read and checked all the same, and not kept. */
+async function readField(part: Part, fields: Map<string, string>, cutFields: readonly string[]): Promise<void> {
+  const { name, bytes } = part
+  let value = ''
+  for await (const text of decoded(cutFields.includes(name) ? bytes : limited(bytes, fieldBytesMax))) {
+    if (!isSafeText(text)) throw new ProblemError({ kind: 'validation', issues: [unsafeField(name, text)] })
+    if (value.length < fieldBytesMax) value += text
+  }
+  fields.set(name, value)
+}
+
+async function* decoded(bytes: AsyncIterable<Buffer>): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const decode = (chunk?: Buffer) => {
+    try {
+      return decoder.decode(chunk, { stream: chunk !== undefined })
+    } catch {
+      throw new ProblemError({ kind: 'bad_encoding' })
+    }
+  }
+  for await (const chunk of bytes) yield decode(chunk)
+  yield decode()
 }
 
 function unsafeField(name: string, input: string) {

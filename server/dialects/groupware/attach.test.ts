@@ -95,6 +95,27 @@ describe('what is stored', () => {
     expect(found.data.map(({ id }: { id: number }) => id)).toEqual([message.id])
   })
 
+  test('[P6] a content of any length is cut at 2,000 characters', async () => {
+    const { status, body } = await attach(ann, formOf(['content', '가나'.repeat(200_000)], ['file', gif, 'a.gif']))
+    expect([status, body.data.message.content]).toEqual([200, '가나'.repeat(1_000)])
+    expect(body.data.message.attachments).toHaveLength(1)
+  })
+
+  test('[P10][A14] the files of a deleted message are removed, and no others', async () => {
+    const [gone, kept] = [
+      await attach(ann, formOf(['file', gif, 'a'], ['file', gif, 'b'])),
+      await attach(ann, formOf(['file', gif, 'c'])),
+    ]
+    const nameOf = ({ file_path }: AttachmentObject) => file_path.slice('/uploads/'.length)
+    const [names, keptNames] = [gone, kept].map(({ body }) => (body.data.message.attachments as AttachmentObject[]).map(nameOf))
+    const before = await stored()
+    const { accounts, messages } = door.server.app.chat
+    await messages.remove(await accounts.get(ann.id), roomId, gone.body.data.message.id)
+    await until('both files are gone', async () => !(await stored()).some((name) => names!.includes(name)))
+    expect((await stored()).toSorted()).toEqual(before.filter((name) => !names!.includes(name)).toSorted())
+    expect(await stored()).toEqual(expect.arrayContaining(keptNames!))
+  })
+
   test('[A16] where a door has no files the names stand in the text', async () => {
     const { message } = (await attach(ann, formOf(['file', gif, '하나.gif'], ['file', gif, '둘.gif']))).body.data
     expect((await feedHistory(door.server, roomId, bob)).at(-1)).toMatchObject({ id: message.id, text: '하나.gif\n둘.gif' })

@@ -42,7 +42,7 @@ describe('messages', () => {
     ['https://files.example/a/b.pdf?x=1/2#y', 'b.pdf'],
     ['/uploads/abc.png', 'abc.png'],
     ['https://files.example/a/', 'a'],
-    ['https://files.example', 'https://files.example'],
+    ['https://files.example', 'files.example'],
   ])('[A16] the address %s is an attachment %s', (fileUrl, name) => {
     const { attachments } = encodeMessage(messageOf({ content: '', fileUrl }), author)
     expect(attachments).toEqual([{ id: 42, message_id: 42, file_name: name, file_path: fileUrl, mime_type: null, size: 0 }])
@@ -158,7 +158,12 @@ describe('frames', () => {
   })
 
   test('[P4] the rest shows nothing', () => {
-    for (const type of ['room.created', 'room.updated', 'room.deleted', 'role.changed', 'presence.changed'])
+    for (const type of ['room.created', 'room.updated', 'room.deleted', 'role.changed', 'name.changed', 'presence.changed'])
       expect(shown({ type })).toBe(null)
+  })
+
+  test('[A14] reactions show nothing', () => {
+    for (const type of ['reaction.added', 'reaction.removed'])
+      expect(shown({ type, message: messageOf(), reaction: 'like' })).toBe(null)
   })
 })

@@ -5,6 +5,7 @@ import type { CountedMessage } from '../../core/counted-messages.ts'
 import type { ChatEvent, MemberAdded } from '../../core/events.ts'
 import type { Department, Message, User } from '../../core/model.ts'
 import type { Format } from '../../core/session.ts'
+import { fileNameOf } from '../../core/texts.ts'
 import type {
   AccountObject,
   AttachmentObject,
@@ -72,14 +73,8 @@ function encodeAttachments({ id: message_id, fileUrl, attachments }: Message): A
     return { id, message_id, file_name: fileName, file_path: url, mime_type: mimeType, size: sizeBytes }
   })
   if (fileUrl === null) return stored
-  const named = { id: message_id, message_id, file_name: nameIn(fileUrl), file_path: fileUrl, mime_type: null, size: 0 }
+  const named = { id: message_id, message_id, file_name: fileNameOf(fileUrl), file_path: fileUrl, mime_type: null, size: 0 }
   return [named, ...stored]
-}
-
-/** The last part of its path; of an address without a path, the address. */
-function nameIn(fileUrl: string): string {
-  const path = fileUrl.split(/[?#]/, 1)[0]!.replace(/^https?:\/\/[^/]*/i, '')
-  return path.split('/').findLast((part) => part !== '') ?? fileUrl
 }
 
 // ------------------------------------------------------------------------------------------------------------------- chats

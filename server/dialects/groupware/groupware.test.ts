@@ -147,9 +147,12 @@ describe('around and search', () => {
       expect(await list(bob, roomId, `?days=${days}`)).toHaveLength(120)
   })
 
-  test('[P2][P6] around a message that is not in this chat is a 404', async () => {
+  test('[P2][P6][A14] around a message that is not in this chat, or not any more, is a 404', async () => {
     const other = await door.send(await door.group([ann, bob]), ann, '다른 방')
-    for (const messageId of [other.id, 2_000_000_000, Number.MAX_SAFE_INTEGER]) {
+    const deleted = await door.send(roomId, ann, '지운 말')
+    const { accounts, messages } = door.server.app.chat
+    await messages.remove(await accounts.get(ann.id), roomId, deleted.id)
+    for (const messageId of [other.id, deleted.id, 2_000_000_000, Number.MAX_SAFE_INTEGER]) {
       const reply = await door.call(`GET /api/chats/${roomId}/around?messageId=${messageId}`, bob.bearer)
       expect([reply.status, reply.body.message]).toEqual([404, '메시지를 찾을 수 없습니다.'])
     }

@@ -58,6 +58,8 @@ interface Upload {
 function storingIn({ files, uploads }: Door): Storing<StoredFile> {
   return {
     limits: uploads,
+    // P6: its first 2,000 characters are in there.
+    cutFields: ['content'],
     store: (bytes) => files.put(bytes, uploads.fileBytesMax),
     discard: ({ name }) => files.remove(name),
   }
