@@ -7,6 +7,8 @@ import type { TestFrame } from './chat.ts'
 export class RoomModel {
   readonly messages = new Map<number, string>()
   readonly posted: number[] = []
+  /** As `message user reaction`. */
+  readonly reactions = new Set<string>()
   readonly members = new Set<number>()
   readonly reads = new Map<number, number>()
   /** How far each has read, by whichever move of his marker. */
@@ -29,6 +31,13 @@ export class RoomModel {
         break
       case 'message.deleted':
         this.messages.delete(event.message.id)
+        for (const key of this.reactions) if (key.startsWith(`${event.message.id} `)) this.reactions.delete(key)
+        break
+      case 'reaction.added':
+        if (event.message.deletedAt === null) this.reactions.add(`${event.message.id} ${event.userId} ${event.reaction}`)
+        break
+      case 'reaction.removed':
+        this.reactions.delete(`${event.message.id} ${event.userId} ${event.reaction}`)
         break
       case 'member.added':
         this.members.add(event.userId)
@@ -49,6 +58,7 @@ export class RoomModel {
   get state() {
     return {
       messages: [...this.messages],
+      reactions: [...this.reactions].toSorted(),
       members: [...this.members].toSorted((a, b) => a - b),
       reads: [...this.reads].toSorted((a, b) => a[0] - b[0]),
     }
@@ -79,7 +89,8 @@ export class Model {
   asLost(roomId: RoomId, leftOut: Set<number>) {
     const room = this.lost.get(roomId)
     const messages = room?.state.messages.filter(([id]) => !leftOut.has(id)).toSorted((a, b) => a[0] - b[0])
-    return room && { lastSeq: room.lastSeq, members: room.state.members, messages }
+    const reactions = room?.state.reactions.filter((key) => !leftOut.has(Number(key.split(' ')[0])))
+    return room && { lastSeq: room.lastSeq, members: room.state.members, messages, reactions }
   }
 
   /** Reads may come before it, as no order holds between them and what other journals wrote; markers only move forward. */

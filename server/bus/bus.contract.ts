@@ -83,7 +83,10 @@ export function everyFact(): Fact[] {
     { ...row(8), type: 'member.added', member, together: [8] },
     { ...row(9), type: 'member.removed' },
     { ...row(10), type: 'role.changed', role: 'admin' },
-    { ...row(11), type: 'room.deleted' },
+    { ...row(11), type: 'reaction.added', message, reaction: '👍🏽' },
+    { ...row(12), type: 'reaction.removed', message, reaction: '👍🏽' },
+    { ...row(13), type: 'name.changed', nickname: '' },
+    { ...row(14), type: 'room.deleted' },
   ]
 }
 

@@ -4,7 +4,6 @@ import type { Clock } from './clock.ts'
 import { ChatError } from './errors.ts'
 import type { Journal } from './journal.ts'
 import type { Principal, Room, RoomId, Space, SpaceId, UserId } from './model.ts'
-import type { Actor } from './permissions.ts'
 import type { Sessions } from './sessions.ts'
 import type { UserCache } from './user-cache.ts'
 
@@ -18,6 +17,8 @@ export interface Core {
   /** SHA-256 in hex. */
   hash: (text: string) => string
   settings: CoreSettings
+  /** Tells of attachments whose message was deleted, by their addresses. */
+  onDetached: (urls: string[]) => void
 }
 
 /** Slow on purpose; throws ChatError too_many where too many are under way (A12). */
@@ -59,9 +60,4 @@ export async function getOwnSpace(core: Core, principal: Principal, spaceId: Spa
 /** Whom a request is for; null where it names nobody. */
 export function userIdOf(principal: Principal): UserId | null {
   return principal.kind === 'nobody' ? null : (principal.user?.id ?? null)
-}
-
-export async function actorIn({ storage }: Core, principal: Principal, roomId: RoomId): Promise<Actor> {
-  const userId = userIdOf(principal)
-  return { principal, member: userId === null ? null : await storage.log.findMember(roomId, userId) }
 }

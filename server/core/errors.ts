@@ -3,6 +3,7 @@
  * text where its contract prints none. docs/errors.md lists the same table; a test holds the two together.
  */
 import { FilesUnavailable } from '../files/file-store.ts'
+import { RegistryUnavailable } from '../registry/registry.ts'
 import { StorageUnavailable } from '../storage/storage.ts'
 
 export type ErrorKind = 'invalid' | 'unauthenticated' | 'forbidden' | 'not_found' | 'conflict' | 'too_many' | 'unavailable'
@@ -16,6 +17,7 @@ export const errorTable = {
   username_taken: { kind: 'invalid', text: 'Username already registered' },
   email_taken: { kind: 'invalid', text: 'Email already registered' },
   owner_stays: { kind: 'invalid', text: 'Server owner cannot leave. Transfer ownership or delete the server.' },
+  last_admin: { kind: 'conflict', text: 'The last admin of a room stays one while others are in it' },
   already_a_member: { kind: 'conflict', text: 'User is already a member' },
   key_conflict: { kind: 'conflict', text: 'Idempotency-Key was used for another request' },
   room_exists: { kind: 'conflict', text: 'Room id is taken' },
@@ -62,9 +64,11 @@ export class ChatError extends Error {
   }
 }
 
-/** What was thrown, as an error of this table: a database or a file store that is away is `unavailable`. Null for a fault. */
+const unavailables = [StorageUnavailable, FilesUnavailable, RegistryUnavailable]
+
+/** What was thrown, as an error of this table: a database, a file store or a registry that is away is `unavailable`. Null for a fault. */
 export function toChatError(error: unknown): ChatError | null {
-  if (error instanceof StorageUnavailable || error instanceof FilesUnavailable) return new ChatError('unavailable')
+  if (unavailables.some((Kind) => error instanceof Kind)) return new ChatError('unavailable')
   return error instanceof ChatError ? error : null
 }
 

@@ -33,6 +33,18 @@ export interface MessageDeleted extends LogFact {
   type: 'message.deleted'
   message: Message
 }
+/** A user put a reaction to a message that he had not put there, `message` as it is now: deleted meanwhile, nothing is to be shown. */
+export interface ReactionAdded extends LogFact {
+  type: 'reaction.added'
+  message: Message
+  reaction: string
+}
+/** He took it back. That a message was deleted takes its reactions with it, without events. */
+export interface ReactionRemoved extends LogFact {
+  type: 'reaction.removed'
+  message: Message
+  reaction: string
+}
 /** The room's first row: it brings the first members, who get no `member.added` of their own. */
 export interface RoomCreated extends LogFact {
   type: 'room.created'
@@ -61,6 +73,11 @@ export interface RoleChanged extends LogFact {
   type: 'role.changed'
   role: Role
 }
+/** A member has another name in this room; an empty one is none. */
+export interface NameChanged extends LogFact {
+  type: 'name.changed'
+  nickname: string
+}
 
 /** A read marker moved, or its owner said again that he has read (`explicit`). It has a stamp and no seq. */
 export interface ReadAdvanced extends FactBase {
@@ -79,12 +96,15 @@ export type LogRow =
   | MessagePosted
   | MessageEdited
   | MessageDeleted
+  | ReactionAdded
+  | ReactionRemoved
   | RoomCreated
   | RoomUpdated
   | RoomDeleted
   | MemberAdded
   | MemberRemoved
   | RoleChanged
+  | NameChanged
 
 export type Fact = LogRow | ReadAdvanced
 

@@ -6,12 +6,15 @@ export type RoomId = number
 export type SpaceId = number
 export type MessageId = number
 
-/** How an account came to be (A9): a host's token without `id` opens only accounts that a host made. */
-export type AccountOrigin = 'registered' | 'host' | 'development'
+/**
+ * How an account came to be (A9): a host's token without `id` opens only accounts that a host made. A `guest` is a project's visitor
+ * (W9): an author whom nothing signs in as, so he is never active.
+ */
+export type AccountOrigin = 'registered' | 'host' | 'development' | 'guest'
 
 export interface User {
   id: UserId
-  /** Unique after NFC, 1 to 50 code points (A17). */
+  /** Unique after NFC, 1 to 50 code points (A17). Of a guest `guest:<projectId>:<name>`, where only both together are unique (W9). */
   username: string
   email: string
   /** The name to show (`name`, `display_name`, `full_name` at the doors); the username where nobody gave another (A18). */
@@ -77,6 +80,7 @@ export interface Member {
   roomId: RoomId
   userId: UserId
   role: Role
+  /** The name to show in this room (C5); empty where he was given none. */
   nickname: string
   joinedAt: number
   /** Seq of the event that let him in. */
@@ -123,6 +127,14 @@ export interface Attachment {
   sizeBytes: number
 }
 
+/** What a user put to a message; one per user, message and kind of reaction. */
+export interface Reaction {
+  messageId: MessageId
+  userId: UserId
+  /** What its sender calls it: `like`, `love` … */
+  reaction: string
+}
+
 /** A part of the organisation (P12). */
 export interface Department {
   id: number
@@ -132,6 +144,20 @@ export interface Department {
   parentId: number | null
   sortOrder: number
   isActive: boolean
+}
+
+/** A signed-in token (C2): whose it is, and for how long. */
+export interface Login {
+  /** Of the token, in hex. */
+  sha256: string
+  /** The token itself, where the registry's keys are made of it; else null. */
+  token: string | null
+  userId: UserId
+  username: string
+  /** The token's `sub`, else its username. */
+  subject: string
+  /** Its `exp`; null: it has none. */
+  expiresAt: number | null
 }
 
 /** Where an event stands in its journal; positions rise by 1 within a journal. */

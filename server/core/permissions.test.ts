@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { memberOf } from './model.fixture.ts'
 import type { Principal, Role, Room, RoomRule, User } from './model.ts'
-import { mayChange, type RoomChange } from './permissions.ts'
+import { mayChange, mayGiveName, mayGiveRole, type RoomChange } from './permissions.ts'
 import { unknownUser } from './user-cache.ts'
 
 const roles: (Role | null)[] = ['admin', 'sub-admin', 'member', null]
@@ -88,4 +88,47 @@ describe.each(table)('[A13] in a room with the rule $rule', (line) => {
     const may = changes.every((change) => mayChange(room, as({ kind: 'nobody' }, null), change, other('admin')))
     expect(may).toBe(line.rule === 'service' || line.rule === 'anyone')
   })
+})
+
+describe('[C6] in a room by ranks without an admin', () => {
+  const [leader, peer] = [true, false].map((leads) => ({ ...as(caller, 'member'), leads }))
+  const room = roomOf('roles')
+
+  it('all participants do all but delete, which is for who leads, and so is giving roles', () => {
+    for (const change of ['add', 'remove', 'rename'] as const)
+      expect([leader!, peer!].map((actor) => mayChange(room, actor, change, other('sub-admin')))).toEqual([true, true])
+    expect([leader!, peer!].map((actor) => mayChange(room, actor, 'delete'))).toEqual([true, false])
+    expect([leader!, peer!].map((actor) => mayGiveRole(room, actor, other('member'), 'admin'))).toEqual([true, false])
+  })
+})
+
+describe('[C6] in a room by ranks', () => {
+  const given: Role[] = ['admin', 'sub-admin', 'member']
+  const givenBy = (by: Role | null, target: { userId: number; role: Role | null }) =>
+    given.filter((role) => mayGiveRole(roomOf('roles'), as(caller, by), target, role))
+
+  it.each<{ by: Role | null; to: Record<Role | 'new' | 'own', Role[]> }>([
+    { by: 'admin', to: { admin: [], 'sub-admin': given, member: given, new: given, own: given } },
+    {
+      by: 'sub-admin',
+      to: { admin: [], 'sub-admin': [], member: given.slice(1), new: given.slice(1), own: given.slice(1) },
+    },
+    { by: 'member', to: { admin: [], 'sub-admin': [], member: [], new: [], own: [] } },
+    { by: null, to: { admin: [], 'sub-admin': [], member: [], new: [], own: [] } },
+  ])('$by gives roles as the table says', ({ by, to }) => {
+    for (const role of given) expect(givenBy(by, other(role)), role).toEqual(to[role])
+    expect([givenBy(by, other(null)), givenBy(by, { userId: 1, role: by })]).toEqual([to.new, to.own])
+  })
+
+  it('names are for oneself, admins and sub-admins', () => {
+    const may = (by: Role | null, userId: number) => mayGiveName(roomOf('roles'), as(caller, by), userId)
+    expect(roles.filter((role) => may(role, 2))).toEqual(['admin', 'sub-admin'])
+    expect(roles.filter((role) => may(role, 1))).toEqual(['admin', 'sub-admin', 'member'])
+  })
+})
+
+it("[A11] roles in a space's room are its owner's alone: nobody gives them, no service key either", () => {
+  const channel = { ...roomOf('owner'), spaceId: 1 }
+  for (const actor of [as(caller, 'admin'), as({ kind: 'service', user: null }, null)])
+    expect(mayGiveRole(channel, actor, other('member'), 'admin')).toBe(false)
 })

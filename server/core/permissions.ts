@@ -7,6 +7,8 @@ export interface Actor {
   principal: Principal
   /** His entry in the room; null where he is no member. */
   member: Member | null
+  /** In a room by ranks without an admin: whether he is who leads it (C6). Absent in all others. */
+  leads?: boolean
 }
 
 export interface Target {
@@ -31,15 +33,48 @@ export function mayChange(room: Room, actor: Actor, change: RoomChange, target: 
       if (change === 'rename' || change === 'delete') return member?.role === 'admin'
       return member !== null && (change === 'add' || target?.role !== 'admin')
     case 'roles':
-      return mayByRank(member, change, target)
+      return mayByRank(actor, change, target)
     case 'service':
       return actor.principal.kind === 'nobody'
   }
 }
 
-/** Admins and sub-admins, nobody above or beside himself; only an admin deletes (C6). */
-function mayByRank(member: Member | null, change: RoomChange, target: Target | null): boolean {
-  if (!member || member.role === 'member') return false
+/** Admins and sub-admins, nobody above or beside himself; only an admin deletes. Without an admin all do, and who leads deletes (C6). */
+function mayByRank({ member, leads }: Actor, change: RoomChange, target: Target | null): boolean {
+  if (!member) return false
+  if (leads !== undefined) return leads || change !== 'delete'
+  if (member.role === 'member') return false
   if (change === 'delete') return member.role === 'admin'
   return change !== 'remove' || ranks[target?.role ?? 'member'] < ranks[member.role]
+}
+
+/**
+ * Whether he may give `target`, whose role is null while he is about to enter, this role (C6). In a space's rooms nobody may: roles
+ * there say who owns the space.
+ */
+export function mayGiveRole(room: Room, actor: Actor, target: Target, role: Role): boolean {
+  if (room.spaceId !== null) return false
+  if (actor.principal.kind === 'service' || room.rule === 'anyone') return true
+  switch (room.rule) {
+    case 'roles':
+      return actor.leads ?? mayGiveByRank(actor.member, target, role)
+    case 'admins':
+      return actor.member?.role === 'admin' && mayGiveByRank(actor.member, target, role)
+    case 'service':
+      return actor.principal.kind === 'nobody'
+    default:
+      return false
+  }
+}
+
+/** No role above his own, to nobody above or beside himself; himself he may only lower. */
+function mayGiveByRank(member: Member | null, target: Target, role: Role): boolean {
+  if (!member || member.role === 'member' || ranks[role] > ranks[member.role]) return false
+  return target.userId === member.userId || ranks[target.role ?? 'member'] < ranks[member.role]
+}
+
+/** Whether he may say by which name the room shows a user (C5): his own, and an admin or sub-admin everybody's. */
+export function mayGiveName(room: Room, { principal, member }: Actor, userId: UserId): boolean {
+  if (principal.kind === 'service' || room.rule === 'anyone') return true
+  return member !== null && (member.userId === userId || member.role !== 'member')
 }

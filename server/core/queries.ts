@@ -1,10 +1,24 @@
 /** What members may see. Each answer shows every write that was acknowledged before it. */
 import type { Directory, LogStore } from '../storage/storage.ts'
+import { findStandIn } from './actors.ts'
 import { listChats, unreadIn, type ChatView } from './chat-list.ts'
 import { getRoom, getSpace, type Core } from './core.ts'
 import { findAround, findMatching, findRecent, withCounts, type CountedMessage } from './counted-messages.ts'
 import { ChatError } from './errors.ts'
-import type { Attachment, Member, Message, MessageId, Principal, Room, RoomId, Space, SpaceId, User, UserId } from './model.ts'
+import type {
+  Attachment,
+  Member,
+  Message,
+  MessageId,
+  Principal,
+  Reaction,
+  Room,
+  RoomId,
+  Space,
+  SpaceId,
+  User,
+  UserId,
+} from './model.ts'
 import { byName } from './names.ts'
 import { unknownUser } from './user-cache.ts'
 
@@ -48,6 +62,11 @@ export class Queries {
     const member = await this.log.findMember(roomId, userId)
     if (!member) throw new ChatError('not_a_member')
     return member
+  }
+
+  /** In development, who acts in a room where a request names nobody (C6); null where nobody is in it, or there is no such room. */
+  async findStandIn(roomId: RoomId): Promise<User | null> {
+    return findStandIn(this.core, roomId)
   }
 
   async listRoomsOf(userId: UserId): Promise<Room[]> {
@@ -131,12 +150,25 @@ export class Queries {
     return { messages: authored, total: (room?.ordinal ?? 0) - (deleted ?? 0) }
   }
 
+  /** The `limit` messages before this one, a deleted one too, oldest first; who may see the room is the caller's to say (W10). Throws message_not_found. */
+  async listBefore(roomId: RoomId, messageId: MessageId, limit: number): Promise<AuthoredMessage[]> {
+    const seq = await this.log.findMessageSeq(roomId, messageId)
+    if (seq === null) throw new ChatError('message_not_found')
+    return this.withAuthors((await this.log.listMessagesBelow(roomId, seq, limit)).toReversed())
+  }
+
   /** Throws as `getRoom`, and message_not_found. */
   async getMessage(principal: Principal, roomId: RoomId, messageId: MessageId): Promise<AuthoredMessage> {
     await this.getRoom(principal, roomId)
     const message = await this.log.findMessage(roomId, messageId)
     if (!message || message.deletedAt !== null) throw new ChatError('message_not_found')
     return (await this.withAuthors([message]))[0]!
+  }
+
+  /** Of these messages, in the order in which they were added. Throws as `getRoom`. */
+  async listReactions(principal: Principal, roomId: RoomId, messageIds: MessageId[]): Promise<Reaction[]> {
+    await this.getRoom(principal, roomId)
+    return this.log.listReactions(roomId, messageIds)
   }
 
   /** A room's file by its address (A16); null where there is none. Throws ChatError not_a_member. */

@@ -25,6 +25,7 @@ type Step =
   | { do: 'post'; node: number; by: number; room: number }
   | { do: 'edit'; node: number; pick: number }
   | { do: 'delete'; node: number; pick: number }
+  | { do: 'react' | 'unreact'; node: number; by: number; pick: number }
   | { do: 'read'; node: number; by: number; room: number }
   | { do: 'add' | 'remove'; node: number; who: number; room: number }
   | { do: 'invite'; node: number; room: number }
@@ -39,6 +40,10 @@ const steps: { weight: number; arbitrary: fc.Arbitrary<Step> }[] = [
   { weight: 8, arbitrary: fc.record({ do: fc.constant('post' as const), node, by: fc.nat(2), room }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('edit' as const), node, pick: fc.nat(20) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), node, pick: fc.nat(20) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constantFrom('react' as const, 'unreact' as const), node, by: fc.nat(1), pick: fc.nat(4) }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('read' as const), node, by: fc.nat(2), room }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('add' as const, 'remove' as const), node, who: fc.nat(1), room }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), node, crashes: fc.boolean() }) },
@@ -113,9 +118,10 @@ class World {
     if (now.do === 'restart') return this.restart(now)
     if (now.do === 'cut') return this.cut(now)
     const chat = this.nodes[now.node]!
-    if (now.do === 'edit' || now.do === 'delete') await this.change(chat, now)
+    if ('room' in now) await this.act(chat, this.rooms[now.room % this.rooms.length]!, now).catch(() => {})
     else if (now.do === 'make') await this.make(chat, now.isOwn)
-    else await this.act(chat, this.rooms[now.room % this.rooms.length]!, now).catch(() => {})
+    else if ('by' in now) await this.react(chat, now)
+    else await this.change(chat, now)
   }
 
   private async act(chat: Chat, roomId: RoomId, now: Step): Promise<void> {
@@ -143,6 +149,14 @@ class World {
     if (!(await this.listOwn()).includes(roomId)) this.changedBehindHim.add(id)
     if (now.do === 'delete') await chat.messages.remove(by, roomId, id).catch(() => {})
     else await chat.messages.edit(by, roomId, id, `edited ${now.pick}`).catch(() => {})
+  }
+
+  /** One name, few messages and two users: most of what is put to them is taken back again. */
+  private async react(chat: Chat, now: { do: 'react' | 'unreact'; by: number; pick: number }): Promise<void> {
+    const message = this.posted[now.pick % Math.max(1, this.posted.length)]
+    if (!message) return
+    const change = now.do === 'react' ? 'add' : 'remove'
+    await chat.reactions[change](this.users[now.by]!, message.roomId, message.id, 'like').catch(() => {})
   }
 
   private async restart({ node: index, crashes }: { node: number; crashes: boolean }): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import type { LogStore } from '../storage/storage.ts'
 import { advance, isCovered, type Cursor } from './cursor.ts'
-import type { Fact, LogRow, ReadAdvanced } from './events.ts'
+import type { Fact, LogRow, ReactionAdded, ReactionRemoved, ReadAdvanced } from './events.ts'
 import type { RoomId, Stamp } from './model.ts'
 
 /** Most have missed little, and of a room that was missed much the rest comes in larger pages. */
@@ -28,6 +28,8 @@ export interface Gap {
   explicitReads: boolean
   /** More missed events than this, in all rooms together, are a reload. */
   limit: number
+  /** Messages up to this seq he has all the same, and what was changed of them he has not; 0 where nothing is said. */
+  shownSeq?: number
 }
 
 /** From when to when the reader was in a room. */
@@ -64,7 +66,7 @@ export async function collectMissed(log: LogStore, stays: Stay[], gap: Gap): Pro
     for (const found of await Promise.all(some.map((stay) => collectIn(log, stay, gap)))) {
       count += found === null ? 0 : found.rows.length + found.reads.length
       if (found === null || count > gap.limit) return null
-      for (const row of found.rows.filter(hides(found.rows))) hidden.add(row)
+      for (const row of found.rows.filter(hides(found.rows, gap.shownSeq ?? 0))) hidden.add(row)
       lists.push(...ordersOf(found))
     }
   }
@@ -111,6 +113,14 @@ async function collectRows(log: LogStore, stay: Stay, { from, upTo, limit }: Gap
     if (rows.length + behindHim > limit) return null
   }
   return rows
+}
+
+/** Up to which seq a cursor covers a room's log: its rows are covered up to some seq and not beyond it. */
+export async function findHeardSeq(log: LogStore, roomId: RoomId, upTo: Cursor): Promise<number> {
+  for await (const row of walk((below, count) => log.readLog(roomId, below, count), seqOf)) {
+    if (isCovered(upTo, row.stamp)) return row.seq
+  }
+  return 0
 }
 
 async function collectReads(log: LogStore, roomId: RoomId, { from, upTo, explicitReads, limit }: Gap) {
@@ -183,19 +193,37 @@ function queuesByJournal<T extends { stamp: Stamp }>(items: T[]): T[][] {
   return [...queues.values()].map((queue) => queue.sort((a, b) => b.stamp.position - a.stamp.position))
 }
 
-/** A message posted and deleted since is left out, one edited since comes once with the present text; of an earlier one the last change counts. */
-function hides(newestFirst: LogRow[]): (row: LogRow) => boolean {
-  const oldestSeq = newestFirst.at(-1)?.seq ?? 0
-  const lastChange = new Map<number, LogRow>()
+/**
+ * A message posted and deleted since is left out, one edited since comes once with the present text; of an earlier one the last change
+ * counts, and so it does of each reaction to one that is still there.
+ */
+function hides(newestFirst: LogRow[], shownSeq: number): (row: LogRow) => boolean {
+  const oldestSeq = Math.max(newestFirst.at(-1)?.seq ?? 0, shownSeq + 1)
+  const lastChange = new Map<string, LogRow>()
   for (const row of newestFirst) {
-    const isChange = row.type === 'message.edited' || row.type === 'message.deleted'
-    if (isChange && !lastChange.has(row.message.id)) lastChange.set(row.message.id, row)
+    const changed = changedBy(row)
+    if (changed !== null && !lastChange.has(changed)) lastChange.set(changed, row)
   }
   return (row) => {
-    if (row.type === 'message.posted') return row.message.deletedAt !== null
-    if (row.type !== 'message.edited' && row.type !== 'message.deleted') return false
-    return row.message.seq >= oldestSeq || lastChange.get(row.message.id) !== row
+    if (row.type === 'message.posted') return row.message.deletedAt !== null || row.seq <= shownSeq
+    const changed = changedBy(row)
+    if (changed === null) return false
+    if (lastChange.get(changed) !== row) return true
+    return isReaction(row) ? row.message.deletedAt !== null : 'message' in row && row.message.seq >= oldestSeq
   }
+}
+
+/**
+ * What a row changes: a message, or one user's reaction of one name to it; else null. The last of a reaction that came and went shows, too:
+ * a cursor from between the two covers the first, which was never shown.
+ */
+function changedBy(row: LogRow): string | null {
+  if (isReaction(row)) return `${row.message.id} ${row.userId} ${row.reaction}`
+  return row.type === 'message.edited' || row.type === 'message.deleted' ? `${row.message.id}` : null
+}
+
+function isReaction(row: LogRow): row is ReactionAdded | ReactionRemoved {
+  return row.type === 'reaction.added' || row.type === 'reaction.removed'
 }
 
 /** Tags of the journals that the facts came through. */

@@ -26,12 +26,23 @@ export interface EditEntry {
   messageId: MessageId
   content: string
 }
-/** As an edit; the text is overwritten with '', and its attachments are forgotten. */
+/** As an edit; the text is overwritten with '', and its attachments and reactions are forgotten. */
 export interface DeleteEntry {
   kind: 'delete'
   roomId: RoomId
   actorId: UserId
   messageId: MessageId
+}
+/**
+ * By a member. One there is already, of the same user, message and name, is not added again, and one there is not is not removed: that
+ * makes no fact. A deleted message is message_not_found.
+ */
+export interface ReactionEntry {
+  kind: 'reaction.add' | 'reaction.remove'
+  roomId: RoomId
+  userId: UserId
+  messageId: MessageId
+  reaction: string
 }
 /**
  * Moves the marker forward to `messageId`, or to the newest message where it is null; an id that the room does not have counts as
@@ -45,13 +56,15 @@ export interface ReadEntry {
 }
 /**
  * Makes one fact, whose userId is the actor, else the first member, else 0. The first members' markers stand at 0. A direct room of
- * two that `findDirect` finds is refused as room_exists: ten at once make one (P9).
+ * two that `findDirect` finds is refused as room_exists: ten at once make one (P9). So is a project's that `findProject` finds.
  */
 export interface RoomCreateEntry {
   kind: 'room.create'
   /** An id that the request made up (M2; refused as room_exists where it is taken, also by a deleted room), or null: the counter gives the next free one. */
   id: RoomId | null
   roomKind: RoomKind
+  /** Of the kind `project` alone: whose it is. */
+  projectId?: string
   rule: RoomRule
   name: string
   description: string | null
@@ -98,6 +111,27 @@ export interface MemberRemoveEntry {
   actorId: UserId | null
   ifMember: UserId | null
 }
+/**
+ * Makes no fact where he has this role. The last admin keeps his while others are in (refused as last_admin, C6); alone he may give it
+ * up. `userId` who is no member is refused as not_a_member.
+ */
+export interface RoleChangeEntry {
+  kind: 'role.change'
+  roomId: RoomId
+  userId: UserId
+  role: Role
+  actorId: UserId | null
+  ifMember: UserId | null
+}
+/** As a change of role. Empty takes the name away; who leaves and comes back has none. */
+export interface NameChangeEntry {
+  kind: 'name.change'
+  roomId: RoomId
+  userId: UserId
+  nickname: string
+  actorId: UserId | null
+  ifMember: UserId | null
+}
 /** Enters the space's list and, in the same commit, each of its rooms in order of id (A11). With no rooms it makes no fact. */
 export interface SpaceJoinEntry {
   kind: 'space.join'
@@ -123,12 +157,15 @@ export type Entry =
   | PostEntry
   | EditEntry
   | DeleteEntry
+  | ReactionEntry
   | ReadEntry
   | RoomCreateEntry
   | RoomUpdateEntry
   | RoomDeleteEntry
   | MemberAddEntry
   | MemberRemoveEntry
+  | RoleChangeEntry
+  | NameChangeEntry
   | SpaceJoinEntry
   | SpaceLeaveEntry
   | SpaceDeleteEntry
@@ -143,6 +180,7 @@ export type Refusal =
   | 'already_a_member'
   | 'not_the_author'
   | 'owner_stays'
+  | 'last_admin'
   | 'key_conflict'
   | 'ids_exhausted'
   | 'unstorable'

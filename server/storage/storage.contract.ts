@@ -9,6 +9,7 @@ import { clockContract } from './contract/clock.ts'
 import { companyContract } from './contract/company.ts'
 import { departmentContract } from './contract/departments.ts'
 import { directoryContract } from './contract/directory.ts'
+import { guestContract } from './contract/guests.ts'
 import { contractOf, type Differences, type OpenStorage } from './contract/harness.ts'
 import { isolationContract } from './contract/isolation.ts'
 import { journalContract } from './contract/journals.ts'
@@ -17,7 +18,10 @@ import { messageContract } from './contract/messages.ts'
 import { passedContract } from './contract/passed.ts'
 import { postContract } from './contract/posts.ts'
 import { raceContract } from './contract/races.ts'
+import { reactionContract } from './contract/reactions.ts'
 import { readContract } from './contract/reads.ts'
+import { roleContract } from './contract/roles.ts'
+import { registryContract } from './contract/registry.ts'
 import { roomContract } from './contract/rooms.ts'
 import { searchContract } from './contract/search.ts'
 import { spaceContract } from './contract/spaces.ts'
@@ -32,9 +36,11 @@ export function storageContract(name: string, open: OpenStorage, differences: Di
     describe('posts', () => postContract(contract))
     describe('messages', () => messageContract(contract))
     describe('attachments', () => attachmentContract(contract))
+    describe('reactions', () => reactionContract(contract))
     describe('reads', () => readContract(contract))
     describe('passed', () => passedContract(contract))
     describe('members', () => memberContract(contract))
+    describe('roles', () => roleContract(contract))
     describe('company', () => companyContract(contract))
     describe('rooms', () => roomContract(contract))
     describe('summaries', () => summaryContract(contract))
@@ -42,7 +48,9 @@ export function storageContract(name: string, open: OpenStorage, differences: Di
     describe('spaces', () => spaceContract(contract))
     describe('races', () => raceContract(contract))
     describe('directory', () => directoryContract(contract))
+    describe('guests', () => guestContract(contract))
     describe('departments', () => departmentContract(contract))
+    describe('registry', () => registryContract(contract))
     describe('isolation', () => isolationContract(contract))
     describe('clock', () => clockContract(contract))
     describe('agreement', () => agreementContract(contract))

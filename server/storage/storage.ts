@@ -8,9 +8,11 @@ import type {
   AccountOrigin,
   Attachment,
   Department,
+  Login,
   Member,
   Message,
   MessageId,
+  Reaction,
   Room,
   RoomId,
   Space,
@@ -19,9 +21,11 @@ import type {
   User,
   UserId,
 } from '../core/model.ts'
+import type { Moment, Replacement } from '../registry/registry.ts'
 import type { Entry, Commit, AppendResult } from './entries.ts'
 
 export type * from './entries.ts'
+export type { Moment, Replacement } from '../registry/registry.ts'
 
 export interface Storage {
   log: LogStore
@@ -99,6 +103,8 @@ export interface LogStore {
   listRoomsOf(userId: UserId): Promise<Room[]>
   /** The direct room of two users, while both are in it. */
   findDirect(userIds: [UserId, UserId]): Promise<RoomId | null>
+  /** A project's room (W9). */
+  findProject(projectId: string): Promise<RoomId | null>
   findMember(roomId: RoomId, userId: UserId): Promise<Member | null>
   /** All rooms that a user is in, or was and has left, by room id; deleted rooms are not among them. */
   listMembershipsOf(userId: UserId): Promise<Membership[]>
@@ -111,6 +117,8 @@ export interface LogStore {
   findMessage(roomId: RoomId, messageId: MessageId): Promise<Message | null>
   /** Deleted ones too (A8's repeated answers). */
   findMessageAt(roomId: RoomId, seq: number): Promise<Message | null>
+  /** Where a message stands, a deleted one too; null where the room never had it. */
+  findMessageSeq(roomId: RoomId, messageId: MessageId): Promise<number | null>
   /** Without deleted ones, newest first. */
   listMessages(roomId: RoomId, page: { offset: number; limit: number }): Promise<Message[]>
   /** Without deleted ones: those with seq < `below`, newest first. */
@@ -121,6 +129,8 @@ export interface LogStore {
   findAttachment(url: string): Promise<{ roomId: RoomId; attachment: Attachment } | null>
   /** Which of these addresses are attachments of messages. */
   filterAttached(urls: string[]): Promise<string[]>
+  /** Of these messages, in the order in which they were added; none of deleted ones. */
+  listReactions(roomId: RoomId, messageIds: MessageId[]): Promise<Reaction[]>
   /** For each seq: how many messages behind it were deleted. */
   countDeletedAfter(roomId: RoomId, seqs: number[]): Promise<number[]>
 
@@ -142,7 +152,7 @@ export interface LogStore {
   /** Takes at most `limit` further rows of a room's log into the search index; false where none is left. Two at once on one room: one does it. */
   indexNext(roomId: RoomId, limit: number): Promise<boolean>
 
-  /** Forgets what has served its time: client keys after 24 h, commits after an hour, revoked tokens after their end. */
+  /** Forgets what has served its time: client keys after 24 h, commits after an hour, revoked tokens and logins after their end, records after theirs. */
   prune(): Promise<void>
 }
 
@@ -189,6 +199,16 @@ export interface NewUser {
   departmentId?: number | null
 }
 
+/** Neither text holds control characters. */
+export interface NewGuest {
+  projectId: string
+  name: string
+  avatarUrl: string | null
+}
+
+/** Numbers rise in the order in which logins were kept. */
+export type KeptLogin = Login & { number: number; isPending: boolean }
+
 export interface UserPatch {
   email?: string
   fullName?: string
@@ -212,8 +232,13 @@ export interface Directory {
   /** Those that exist, by id. */
   findUsers(userIds: UserId[]): Promise<User[]>
   findUserByName(username: string): Promise<User | null>
-  /** By id, rising. */
+  /** Without guests, by id, rising. */
   listUsers(page: { offset: number; limit: number }): Promise<User[]>
+  /**
+   * The guest of this project and name, spelled so, made where there is none; many calls at once make one (W9). His avatar is the one
+   * given last. Never active, by no name found, and his address is nobody else's.
+   */
+  openGuest(guest: NewGuest): Promise<User>
   findPasswordHash(userId: UserId): Promise<string | null>
 
   /** `parent_not_found`: there is no such parent; `taken`: another has the id that was asked for. */
@@ -240,6 +265,22 @@ export interface Directory {
    * answer (null: from now on). None is missed; one may be named twice.
    */
   readEndings(after: number | null): Promise<{ upTo: number; tokenHashes: string[]; userIds: UserId[] }>
+
+  /** A login that the registry is still to learn of (C2); again, it is the newest. */
+  keepLogin(login: Login): Promise<void>
+  /** The registry has learned of them. */
+  settleLogins(sha256s: string[]): Promise<void>
+  /** They are forgotten. */
+  endLogins(sha256s: string[]): Promise<void>
+  /** Those of them that are kept and not over. */
+  findLogins(sha256s: string[]): Promise<KeptLogin[]>
+  /** Those that are not over and behind the number `after`, in order; with `pending` only those that the registry is still to learn of. */
+  listLogins(page: { after: number; limit: number; pending: boolean }): Promise<KeptLogin[]>
+
+  /** For a registry without a server of its own: the operations of server/registry/registry.ts with these names. */
+  readRecords(names: string[]): Promise<Moment & { values: (string | null)[] }>
+  replaceRecord(name: string, replacement: Replacement): Promise<boolean>
+  renewLease(node: string, leaseMs: number): Promise<boolean>
 
   /** Marks a fresh database as development's (M1), for good; resolves with whether it is so marked. */
   isDevelopment(): Promise<boolean>

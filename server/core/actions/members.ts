@@ -1,11 +1,12 @@
 /** Adding and removing members of a room; a space's room has the space's members (A11). */
 import type { Directory, Entry, LogStore } from '../../storage/storage.ts'
-import { actorIn, getRoom, userIdOf, type Core } from '../core.ts'
+import { actorIn, withLead } from '../actors.ts'
+import { getRoom, userIdOf, type Core } from '../core.ts'
 import { ChatError } from '../errors.ts'
 import type { ChatEvent, MemberAdded, MemberRemoved } from '../events.ts'
-import type { Principal, Room, RoomId, User, UserId } from '../model.ts'
-import { mayChange, type Actor } from '../permissions.ts'
-import { factsOf, isRefusedAs } from './refusals.ts'
+import type { Principal, Role, Room, RoomId, User, UserId } from '../model.ts'
+import { mayChange, mayGiveRole, type Actor } from '../permissions.ts'
+import { factsOf, goneError, isRefusedAs } from './refusals.ts'
 import type { AccountActions } from './accounts.ts'
 
 /**
@@ -36,16 +37,18 @@ export class MemberActions {
   }
 
   /** Throws ChatError room_not_found, forbidden, user_not_found, not_a_member (the actor left meanwhile), already_a_member. */
-  async add(principal: Principal, roomId: RoomId, userId: UserId): Promise<ChatEvent & MemberAdded> {
+  async add(principal: Principal, roomId: RoomId, userId: UserId, role: Role = 'member'): Promise<ChatEvent & MemberAdded> {
     const room = await getRoom(this.core, roomId)
     const actor = await this.findActor(principal, room, userId)
-    if (!mayChange(room, actor, 'add', { userId, role: null })) throw new ChatError('forbidden')
+    const target = { userId, role: null }
+    const mayEnter = mayChange(room, actor, 'add', target) && (role === 'member' || mayGiveRole(room, actor, target, role))
+    if (!mayEnter) throw new ChatError('forbidden')
     const user = await this.accounts.getOrMake(userId)
     const actorId = actorIdOf(actor)
     const ifMember = actor.member?.userId ?? null
     const entry: Entry = room.spaceId
       ? { kind: 'space.join', spaceId: room.spaceId, userId, actorId }
-      : { kind: 'member.add', roomId, userIds: [userId], role: 'member', read: 'all', actorId, ifMember }
+      : { kind: 'member.add', roomId, userIds: [userId], role, read: 'all', actorId, ifMember }
     const fact = factsOf(await this.core.journal.submit(entry)).find((made) => made.roomId === roomId)
     if (fact?.type !== 'member.added') throw new ChatError('room_not_found')
     return Object.assign(fact, { user })
@@ -63,7 +66,7 @@ export class MemberActions {
       ? ({ kind: 'space.leave', spaceId: room.spaceId, userId, actorId } as const)
       : ({ kind: 'member.remove', roomId, userId, actorId, ifMember: actor.member?.userId ?? null } as const)
     const outcome = await this.core.journal.submit(entry)
-    if (isRefusedAs(outcome, 'not_a_member')) throw await this.whoHasGone(roomId, userId)
+    if (isRefusedAs(outcome, 'not_a_member')) throw await goneError(this.log, roomId, userId)
     const fact = factsOf(outcome).find((made) => made.roomId === roomId)
     if (fact?.type !== 'member.removed') throw new ChatError('room_not_found')
     return Object.assign(fact, { user: await this.accounts.get(userId) })
@@ -76,9 +79,10 @@ export class MemberActions {
    * room_not_found (a service key), forbidden; unavailable also when some have come: the same call again brings the rest.
    */
   async invite(principal: Principal, roomId: RoomId, userIds: UserId[]): Promise<number> {
-    const actor = await actorIn(this.core, principal, roomId)
-    if (principal.kind === 'user' && !actor.member) throw new ChatError('not_a_member')
-    const room = await getRoom(this.core, roomId)
+    const room = await this.log.findRoom(roomId)
+    const actor = room && (await actorIn(this.core, principal, room))
+    if (principal.kind === 'user' && !actor?.member) throw new ChatError('not_a_member')
+    if (!room || !actor) throw new ChatError('room_not_found')
     if (!mayChange(room, actor, 'add')) throw new ChatError('forbidden')
     const invited = (await this.accounts.keepActive(userIds)).map(({ id }) => id)
     return this.bringIn(invited, { room, actorId: actorIdOf(actor), ifMember: actor.member?.userId ?? null })
@@ -129,19 +133,14 @@ export class MemberActions {
     if (!isRefusedAs(outcome, 'not_a_member', 'room_not_found', 'space_not_found')) factsOf(outcome)
   }
 
-  /** The target, or else the actor, left while the removal was on its way. */
-  private async whoHasGone(roomId: RoomId, userId: UserId): Promise<ChatError> {
-    return new ChatError((await this.log.findMember(roomId, userId)) ? 'not_a_member' : 'member_not_found')
-  }
-
   /** In development a request that names no actor acts as the room's admin, else as the target himself (M3). */
   private async findActor(principal: Principal, room: Room, targetId: UserId): Promise<Actor> {
-    if (principal.kind !== 'nobody') return actorIn(this.core, principal, room.id)
+    if (principal.kind !== 'nobody') return actorIn(this.core, principal, room)
     const admin = (await this.log.listMembers(room.id)).find((member) => member.role === 'admin')
     const member = admin ?? (await this.log.findMember(room.id, targetId))
     const user = await this.directory.findUser(admin?.userId ?? targetId)
     const isNobodys = room.rule === 'service' || !user
-    return { principal: isNobodys ? principal : { kind: 'user', user }, member }
+    return withLead(this.core, room, { principal: isNobodys ? principal : { kind: 'user', user }, member })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Fact } from '../events.ts'
-import type { Outcome, Refusal } from '../../storage/storage.ts'
+import type { LogStore, Outcome, Refusal } from '../../storage/storage.ts'
 import { ChatError, type ErrorCode } from '../errors.ts'
+import type { RoomId, UserId } from '../model.ts'
 
 /** What the store refused under the lock, as the error that the caller sees. */
 export function refusalError(reason: Refusal): ChatError {
@@ -16,4 +17,9 @@ export function factsOf(outcome: Outcome): Fact[] {
 
 export function isRefusedAs(outcome: Outcome, ...reasons: Refusal[]): boolean {
   return outcome.status === 'refused' && reasons.includes(outcome.reason)
+}
+
+/** Of a change of a member that was refused as not_a_member: he, or else the actor, left while it was on its way. */
+export async function goneError(log: LogStore, roomId: RoomId, userId: UserId): Promise<ChatError> {
+  return new ChatError((await log.findMember(roomId, userId)) ? 'not_a_member' : 'member_not_found')
 }

@@ -1,8 +1,9 @@
 /** Making, changing and deleting rooms. */
 import type { LogStore, Outcome, RoomCreateEntry } from '../../storage/storage.ts'
-import { actorIn, getOwnSpace, getRoom, userIdOf, type Core } from '../core.ts'
+import { actorIn } from '../actors.ts'
+import { getOwnSpace, getRoom, userIdOf, type Core } from '../core.ts'
 import { ChatError, checkField } from '../errors.ts'
-import type { Principal, Room, RoomId, SpaceId, User, UserId } from '../model.ts'
+import type { Principal, Role, Room, RoomId, SpaceId, User, UserId } from '../model.ts'
 import { mayChange, type RoomChange } from '../permissions.ts'
 import { isBlank, isName, isText, limits } from '../texts.ts'
 import type { AccountActions } from './accounts.ts'
@@ -15,6 +16,9 @@ export interface RoomTexts {
 
 /** How often a direct room is looked for and made, where somebody leaves it in between. */
 const directAttempts = 5
+
+/** From how many members on a room's creator is its admin (C5). */
+const rankedFrom = 3
 
 export class RoomActions {
   private readonly core: Core
@@ -40,6 +44,21 @@ export class RoomActions {
     checkRoomTexts(texts)
     const members = [...new Set(memberIds)].map((userId, index) => ({ userId, role: index === 0 ? 'admin' : 'member' }) as const)
     return this.create({ id: null, roomKind: 'group', rule: 'admins', ...texts, spaceId: null, members, actorId })
+  }
+
+  /**
+   * A group by ranks (C5): its creator first, then the others in order, without doubles. Of three or more he is the admin, of fewer nobody
+   * is. Throws ChatError invalid_field, user_not_found.
+   */
+  async createRanked(creator: User, texts: RoomTexts, memberIds: UserId[]): Promise<Room> {
+    checkRoomTexts(texts)
+    const wanted = new Set(memberIds.filter((userId) => userId !== creator.id))
+    const others = await this.accounts.keepActive([...wanted])
+    if (others.length < wanted.size) throw new ChatError('user_not_found')
+    const members = [creator, ...others].map(({ id }) => ({ userId: id, role: 'member' as Role }))
+    if (members.length >= rankedFrom) members[0]!.role = 'admin'
+    const about = { spaceId: null, members, actorId: creator.id }
+    return this.create({ id: null, roomKind: 'group', rule: 'roles', ...texts, ...about })
   }
 
   /**
@@ -136,7 +155,7 @@ export class RoomActions {
 
   private async getChangeable(principal: Principal, roomId: RoomId, change: RoomChange) {
     const room = await getRoom(this.core, roomId)
-    const actor = await actorIn(this.core, principal, roomId)
+    const actor = await actorIn(this.core, principal, room)
     if (!mayChange(room, actor, change)) throw new ChatError('forbidden')
     return { room, actorId: userIdOf(principal) }
   }

@@ -38,6 +38,9 @@ describe('frames', () => {
       { ...base, type: 'room.deleted' },
       { ...base, type: 'member.removed' },
       { ...base, type: 'role.changed', role: 'admin' },
+      { ...base, type: 'name.changed', nickname: 'x' },
+      { ...base, type: 'reaction.added', message, reaction: 'like' },
+      { ...base, type: 'reaction.removed', message, reaction: 'like' },
       { ...base, type: 'read.advanced', explicit: true, passed: true, markerSeq: 9, messageId: 5 },
       { type: 'presence.changed', roomId: 3, userId: 7, online: true, user: author },
     ]

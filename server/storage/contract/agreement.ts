@@ -63,7 +63,10 @@ async function write(side: Side, base: number, batch: Command[]): Promise<Append
 async function readAll(side: Side, base: number): Promise<unknown> {
   const { storage, writer, spaces } = side
   const everything: unknown[] = [await storage.log.readCommits(writer.journal, 0, 1000)]
-  for (const roomId of [1, 2, 3].map((small) => base + small)) everything.push(await readRoom(storage.log, roomId))
+  for (const roomId of [1, 2, 3].map((small) => base + small)) {
+    everything.push(await readRoom(storage.log, roomId))
+    everything.push(await storage.log.listReactions(roomId, side.messages.get(roomId) ?? []))
+  }
   for (const userId of [1, 2, 3, 4].map((small) => base + small)) {
     everything.push(await readUser(storage, userId, base))
     for (const spaceId of spaces) everything.push(await storage.directory.isSpaceMember(spaceId, userId))

@@ -1,8 +1,23 @@
 /** Entries at random, for two databases at once: each names spaces and messages in its own way. */
 import fc from 'fast-check'
-import type { MessageId, RoomId, RoomRule, SpaceId } from '../../core/model.ts'
+import type { MessageId, Role, RoomId, RoomRule, SpaceId } from '../../core/model.ts'
 import type { Entry } from '../storage.ts'
-import { channel, direct, edit, expel, invite, keyed, post, read, remove, room } from './entries.ts'
+import {
+  channel,
+  direct,
+  edit,
+  expel,
+  giveName,
+  giveRole,
+  invite,
+  keyed,
+  post,
+  react,
+  read,
+  remove,
+  room,
+  unreact,
+} from './entries.ts'
 
 /** What a command's small numbers stand for in one database. */
 export interface Names {
@@ -21,6 +36,8 @@ const space = fc.integer({ min: 0, max: 1 })
 const index = fc.integer({ min: 0, max: 6 })
 const text = fc.constantFrom('a', 'b', '안녕')
 const files = fc.constantFrom(0, 0, 1, 2)
+const role = fc.constantFrom<Role>('admin', 'sub-admin', 'member')
+const reaction = fc.constantFrom('like', 'love')
 const rule = fc.constantFrom<RoomRule>('admins', 'roles', 'peers')
 
 const command = fc.oneof(
@@ -40,6 +57,28 @@ const command = fc.oneof(
   },
   { weight: 3, arbitrary: fc.tuple(roomNumber, user, index, text).map(([r, u, i, t]) => makeEdit(r, u, i, t)) },
   { weight: 3, arbitrary: fc.tuple(roomNumber, user, index).map(([r, u, i]) => makeRemove(r, u, i)) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(roomNumber, user, index, reaction).map(([r, u, i, t]) => makeReaction(react, r, u, { i, t })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(roomNumber, user, index, reaction).map(([r, u, i, t]) => makeReaction(unreact, r, u, { i, t })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(roomNumber, user, role, fc.option(user)).map(([r, u, as, by]): Command => ({ number }) => {
+      return giveRole(number(r), number(u), as, { ifMember: by === null ? null : number(by) })
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(roomNumber, user, text).map(
+      ([r, u, name]): Command =>
+        ({ number }) =>
+          giveName(number(r), number(u), name),
+    ),
+  },
   { weight: 4, arbitrary: fc.tuple(roomNumber, user, fc.option(index)).map(([r, u, i]) => makeRead(r, u, i)) },
   { weight: 4, arbitrary: fc.tuple(roomNumber, fc.uniqueArray(user), rule).map(([r, users, by]) => makeRoom(r, users, by)) },
   {
@@ -84,6 +123,10 @@ function makeEdit(r: number, u: number, i: number, t: string): Command {
 
 function makeRemove(r: number, u: number, i: number): Command {
   return ({ number, message }) => remove(number(r), number(u), message(number(r), i))
+}
+
+function makeReaction(make: typeof react, r: number, u: number, { i, t }: { i: number; t: string }): Command {
+  return ({ number, message }) => make(number(r), number(u), message(number(r), i), t)
 }
 
 function makeRead(r: number, u: number, i: number | null): Command {

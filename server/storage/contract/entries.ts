@@ -1,13 +1,16 @@
 /** Entries with everything that a test does not speak of filled in. */
 import type { Fact } from '../../core/events.ts'
-import type { Message, MessageId, RoomId, UserId } from '../../core/model.ts'
+import type { Message, MessageId, Role, RoomId, UserId } from '../../core/model.ts'
 import type {
   DeleteEntry,
   EditEntry,
   MemberAddEntry,
   MemberRemoveEntry,
+  NameChangeEntry,
   PostEntry,
+  ReactionEntry,
   ReadEntry,
+  RoleChangeEntry,
   RoomCreateEntry,
 } from '../storage.ts'
 import { factOf, type Writer } from './harness.ts'
@@ -28,6 +31,14 @@ export function edit(roomId: RoomId, actorId: UserId, messageId: MessageId, cont
 
 export function remove(roomId: RoomId, actorId: UserId, messageId: MessageId): DeleteEntry {
   return { kind: 'delete', roomId, actorId, messageId }
+}
+
+export function react(roomId: RoomId, userId: UserId, messageId: MessageId, reaction = 'like'): ReactionEntry {
+  return { kind: 'reaction.add', roomId, userId, messageId, reaction }
+}
+
+export function unreact(roomId: RoomId, userId: UserId, messageId: MessageId, reaction = 'like'): ReactionEntry {
+  return { kind: 'reaction.remove', roomId, userId, messageId, reaction }
 }
 
 export function read(roomId: RoomId, userId: UserId, messageId: MessageId | null = null): ReadEntry {
@@ -72,6 +83,15 @@ export function direct(members: UserId[], more: Partial<RoomCreateEntry> = {}): 
 
 export function expel(roomId: RoomId, userId: UserId, more: Partial<MemberRemoveEntry> = {}): MemberRemoveEntry {
   return { kind: 'member.remove', roomId, userId, actorId: userId, ifMember: null, ...more }
+}
+
+/** Nobody of a name changes it. */
+export function giveRole(roomId: RoomId, userId: UserId, role: Role, more: Partial<RoleChangeEntry> = {}): RoleChangeEntry {
+  return { kind: 'role.change', roomId, userId, role, actorId: null, ifMember: null, ...more }
+}
+
+export function giveName(roomId: RoomId, userId: UserId, nickname: string, more: Partial<NameChangeEntry> = {}): NameChangeEntry {
+  return { kind: 'name.change', roomId, userId, nickname, actorId: null, ifMember: null, ...more }
 }
 
 /** Makes a room of these members and resolves with its id. */

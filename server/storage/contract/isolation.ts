@@ -1,6 +1,6 @@
 /** What storage hands out and takes in is the caller's: changing it afterwards changes nothing stored. */
 import { expect, it } from 'vitest'
-import { invite, makeRoom, post, read, room, say } from './entries.ts'
+import { invite, makeRoom, post, react, read, room, say } from './entries.ts'
 import { FROM_THE_NEWEST, makeSpace, openWriter, type Contract } from './harness.ts'
 
 export function isolationContract({ open }: Contract): void {
@@ -12,6 +12,7 @@ export function isolationContract({ open }: Contract): void {
     const roomId = await makeRoom(writer, [1, 2])
     const { id, seq } = await say(writer, roomId, 1, 'a')
     await writer.run(read(roomId, 2))
+    await writer.run(react(roomId, 2, id))
     await directory.createUser({ id: 1, username: 'a', email: 'a@a', fullName: '', passwordHash: null, origin: 'registered' })
     const position = writer.next()
     const batch = [post(roomId, 1, 'b', { attachments: [{ fileName: 'a', url: '/uploads/a', mimeType: null, sizeBytes: 1 }] })]
@@ -29,6 +30,7 @@ export function isolationContract({ open }: Contract): void {
       () => log.listMessages(roomId, { offset: 0, limit: 9 }),
       () => log.listMessagesBelow(roomId, FROM_THE_NEWEST, 9),
       () => log.listMessagesAbove(roomId, 0, 9),
+      () => log.listReactions(roomId, [id]),
       () => log.findAttachment('/uploads/a'),
       () => log.listMembershipsOf(1),
       () => log.listSummaries(1),

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import type { Fact } from '../../core/events.ts'
 import type { Message, RoomId } from '../../core/model.ts'
 import { JournalClosed, type Entry, type Storage } from '../storage.ts'
-import { add, channel, expel, keyed, makeRoom, post, postedOf, read } from './entries.ts'
+import { add, channel, expel, giveRole, keyed, makeRoom, post, postedOf, react, read, say } from './entries.ts'
 import { FROM_THE_NEWEST, makeSpace, memberIds, openWriter, statusOf, type Contract, type Writer } from './harness.ts'
 
 export function raceContract(contract: Contract): void {
@@ -147,6 +147,30 @@ function memberRaces(contract: Contract): void {
       expect(answers.toSorted()).toEqual(['done', 'not_a_member'])
       expect(await memberIds(storage, roomId)).toEqual(answers[0] === 'done' ? [1, 3] : [2, 3])
     }
+  })
+
+  it('[C6] lets one of two admins who demote each other be demoted', async () => {
+    const { storage, here, there } = await openTwo(contract)
+    const members = [1, 2, 3].map((userId) => ({ userId, role: userId === 3 ? 'member' : 'admin' }) as const)
+    for (let round = 0; round < 10; round++) {
+      const roomId = await makeRoom(here, [1], { rule: 'roles', members })
+      const answers = await Promise.all([here.ask(giveRole(roomId, 2, 'member')), there.ask(giveRole(roomId, 1, 'member'))])
+      expect(answers.toSorted()).toEqual(['done', 'last_admin'])
+      const roles = (await storage.log.listMembers(roomId)).map((member) => member.role)
+      expect(roles.toSorted()).toEqual(['admin', 'member', 'member'])
+    }
+  })
+
+  it('adds a reaction once', async () => {
+    const { storage, here, there } = await openTwo(contract)
+    const roomId = await makeRoom(here, [1])
+    const { id } = await say(here, roomId, 1, 'a')
+    for (let round = 0; round < 10; round++) {
+      const name = `reaction ${round}`
+      const results = await Promise.all([here.write(react(roomId, 1, id, name)), there.write(react(roomId, 1, id, name))])
+      expect(results.flatMap(({ facts }) => facts.map((fact) => fact.type))).toEqual(['reaction.added'])
+    }
+    expect(await storage.log.listReactions(roomId, [id])).toHaveLength(10)
   })
 
   it('adds a member once', async () => {

@@ -1,8 +1,9 @@
 /** One append: which journal, in which order, what each entry did. Nothing here awaits, so nothing else happens meanwhile. */
 import { JournalClosed, type AppendResult, type Entry, type Outcome } from '../storage.ts'
 import type { Draft } from './draft.ts'
-import { doMemberAdd, doMemberRemove } from './members.ts'
+import { doMemberAdd, doMemberRemove, doNameChange, doRoleChange } from './members.ts'
 import { doDelete, doEdit, doPost } from './messages.ts'
+import { doReaction } from './reactions.ts'
 import { doRead } from './reads.ts'
 import { doRoomCreate, doRoomDelete, doRoomUpdate } from './rooms.ts'
 import { doSpaceDelete, doSpaceJoin, doSpaceLeave } from './spaces.ts'
@@ -74,6 +75,9 @@ function apply(draft: Draft, entry: Entry): Outcome {
       return doEdit(draft, entry)
     case 'delete':
       return doDelete(draft, entry)
+    case 'reaction.add':
+    case 'reaction.remove':
+      return doReaction(draft, entry)
     case 'read':
       return doRead(draft, entry)
     case 'room.create':
@@ -86,6 +90,10 @@ function apply(draft: Draft, entry: Entry): Outcome {
       return doMemberAdd(draft, entry)
     case 'member.remove':
       return doMemberRemove(draft, entry)
+    case 'role.change':
+      return doRoleChange(draft, entry)
+    case 'name.change':
+      return doNameChange(draft, entry)
     case 'space.join':
       return doSpaceJoin(draft, entry)
     case 'space.leave':

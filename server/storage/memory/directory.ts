@@ -1,25 +1,37 @@
 /** The directory's port over the state. */
 import type { Department, User, UserId } from '../../core/model.ts'
-import type { Directory, NewDepartment, NewUser, UserPatch } from '../storage.ts'
+import type { Directory, NewDepartment, NewGuest, NewUser, UserPatch } from '../storage.ts'
+import { openLogins, openRecords } from './registry.ts'
 import type { MemoryState } from './state.ts'
 
 export function openDirectory(state: MemoryState): Directory {
-  return { ...openAccounts(state), ...openDepartments(state), ...openSpaces(state), ...openMarks(state) }
+  return {
+    ...openAccounts(state),
+    ...openDepartments(state),
+    ...openSpaces(state),
+    ...openMarks(state),
+    ...openLogins(state),
+    ...openRecords(state),
+  }
 }
 
 type Accounts = Pick<
   Directory,
-  'createUser' | 'updateUser' | 'findUser' | 'findUsers' | 'findUserByName' | 'listUsers' | 'findPasswordHash'
+  'createUser' | 'openGuest' | 'updateUser' | 'findUser' | 'findUsers' | 'findUserByName' | 'listUsers' | 'findPasswordHash'
 >
 
 function openAccounts(state: MemoryState): Accounts {
   return {
     createUser: async (user) => createUser(state, user),
+    openGuest: async (guest) => openGuest(state, guest),
     updateUser: async (userId, patch) => updateUser(state, userId, patch),
     findUser: async (userId) => findUser(state, userId),
     findUsers: async (userIds) => byId(new Set(userIds)).flatMap((userId) => findUser(state, userId) ?? []),
     findUserByName: async (username) => findUser(state, state.usernames.get(username.normalize('NFC'))),
-    listUsers: async ({ offset, limit }) => listUsers(state).slice(offset, offset + limit),
+    listUsers: async ({ offset, limit }) => {
+      const accounts = listUsers(state).filter(({ origin }) => origin !== 'guest')
+      return accounts.slice(offset, offset + limit)
+    },
     findPasswordHash: async (userId) => state.users.get(userId)?.passwordHash ?? null,
   }
 }
@@ -51,6 +63,36 @@ function createUser(state: MemoryState, given: NewUser): Awaited<ReturnType<Dire
   state.usernames.set(username, id)
   state.emails.set(email, id)
   return { user: { ...user } }
+}
+
+function openGuest(state: MemoryState, { projectId, name, avatarUrl }: NewGuest): User {
+  const key = `guest:${projectId}\n${name}`
+  const known = state.usernames.get(key)
+  const id = known ?? nextUserId(state)
+  if (known === undefined) keepGuest(state, id, { projectId, name, key })
+  const { user } = state.users.get(id)!
+  if (user.avatarUrl !== avatarUrl) Object.assign(user, { avatarUrl, updatedAt: state.options.now() })
+  return { ...user }
+}
+
+function keepGuest(
+  state: MemoryState,
+  id: UserId,
+  { projectId, name, key }: { projectId: string; name: string; key: string },
+): void {
+  const now = state.options.now()
+  const email = guestEmail(state, `guest${id}`)
+  const profile = { bio: null, avatarUrl: null, departmentId: null, isActive: false, createdAt: now, updatedAt: now }
+  const user: User = { id, username: `guest:${projectId}:${name}`, email, fullName: name, origin: 'guest', ...profile }
+  state.users.set(id, { user, passwordHash: null })
+  state.usernames.set(key, id)
+  state.emails.set(email, id)
+}
+
+/** One that nobody else has. */
+function guestEmail(state: MemoryState, name: string): string {
+  const email = `${name}@example.com`
+  return state.emails.has(email) ? guestEmail(state, `${name}-`) : email
 }
 
 /** Skips ids that a request made up (A2). */

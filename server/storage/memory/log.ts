@@ -8,6 +8,8 @@ import { openSearch } from './search.ts'
 import type { MemoryState } from './state.ts'
 
 const HOUR_MS = 3_600_000
+/** Longer than what a dead process has left in records means anything: `ROOM_IDLE_MINUTES` is a week at most. */
+const LEASE_MS = 8 * 24 * HOUR_MS
 
 export function openLog(state: MemoryState): LogStore {
   return {
@@ -33,6 +35,9 @@ function prune(state: MemoryState): void {
   for (const { keys } of state.rooms.values()) deleteWhere(keys, (key) => key.at < now - 24 * HOUR_MS)
   for (const { commits } of state.journals) deleteWhere(commits, (commit) => commit.at < now - HOUR_MS)
   deleteWhere(state.revokedTokens, (expiresAt) => expiresAt <= now)
+  deleteWhere(state.logins, ({ expiresAt }) => expiresAt !== null && expiresAt <= now)
+  deleteWhere(state.records, ({ keptUntil }) => keptUntil <= now)
+  deleteWhere(state.leases, (until) => until < now - LEASE_MS)
 }
 
 function deleteWhere<K, V>(map: Map<K, V>, test: (value: V) => boolean): void {

@@ -1,7 +1,7 @@
 /** Membership of a room. */
 import type { Fact } from '../../core/events.ts'
-import type { Member, ReadMarker, Role, UserId } from '../../core/model.ts'
-import type { MemberAddEntry, MemberRemoveEntry, Outcome, Refusal } from '../storage.ts'
+import type { Member, ReadMarker, Role, RoomId, UserId } from '../../core/model.ts'
+import type { MemberAddEntry, MemberRemoveEntry, NameChangeEntry, Outcome, Refusal, RoleChangeEntry } from '../storage.ts'
 import { done, keepRow, refused, takeRowPlace, type Draft } from './draft.ts'
 import {
   copyMember,
@@ -31,7 +31,41 @@ export function doMemberRemove(draft: Draft, entry: MemberRemoveEntry): Outcome 
   return done(removeMember(draft, room, leaver, entry.actorId))
 }
 
-function findRoomFor(draft: Draft, { roomId, ifMember }: MemberAddEntry | MemberRemoveEntry): RoomState | Refusal {
+export function doRoleChange(draft: Draft, entry: RoleChangeEntry): Outcome {
+  const found = findMemberFor(draft, entry)
+  if (typeof found === 'string') return refused(found)
+  const { room, member } = found
+  const { userId, actorId, role } = entry
+  if (member.role === role) return done([])
+  if (member.role === 'admin' && isLastAdmin(room)) return refused('last_admin')
+  member.role = role
+  return done([keepRow(draft, room, { type: 'role.changed', ...takeRowPlace(draft, room), userId, actorId, role })])
+}
+
+/** Of an admin: whether others are in, and none of them is one. */
+function isLastAdmin(room: RoomState): boolean {
+  const present = listPresent(room)
+  return present.length > 1 && present.filter(({ member }) => member.role === 'admin').length === 1
+}
+
+export function doNameChange(draft: Draft, entry: NameChangeEntry): Outcome {
+  const found = findMemberFor(draft, entry)
+  if (typeof found === 'string') return refused(found)
+  const { room, member } = found
+  const { userId, actorId, nickname } = entry
+  if (member.nickname === nickname) return done([])
+  member.nickname = nickname
+  return done([keepRow(draft, room, { type: 'name.changed', ...takeRowPlace(draft, room), userId, actorId, nickname })])
+}
+
+function findMemberFor(draft: Draft, entry: RoleChangeEntry | NameChangeEntry): { room: RoomState; member: Member } | Refusal {
+  const room = findRoomFor(draft, entry)
+  if (typeof room === 'string') return room
+  const found = findPresent(room, entry.userId)
+  return found === undefined ? 'not_a_member' : { room, member: found.member }
+}
+
+function findRoomFor(draft: Draft, { roomId, ifMember }: { roomId: RoomId; ifMember: UserId | null }): RoomState | Refusal {
   const room = findLiveRoom(draft.state, roomId)
   if (room === undefined) return 'room_not_found'
   if (ifMember !== null && findPresent(room, ifMember) === undefined) return 'not_a_member'

@@ -2,6 +2,7 @@
 import type { LogRow } from '../../core/events.ts'
 import type { Attachment, Message, RoomId } from '../../core/model.ts'
 import type { LogStore } from '../storage.ts'
+import { listReactions } from './reactions.ts'
 import { readMarkers } from './reads.ts'
 import { copyFact, copyMessage, filterRooms, findLiveRoom, type MemoryState } from './state.ts'
 
@@ -9,11 +10,13 @@ type MessageReads = Pick<
   LogStore,
   | 'findMessage'
   | 'findMessageAt'
+  | 'findMessageSeq'
   | 'listMessages'
   | 'listMessagesBelow'
   | 'listMessagesAbove'
   | 'findAttachment'
   | 'filterAttached'
+  | 'listReactions'
   | 'countDeletedAfter'
   | 'readLog'
   | 'readMarkers'
@@ -29,6 +32,7 @@ export function openMessageReads(state: MemoryState): MessageReads {
       const row = findLiveRoom(state, roomId)?.rows[seq - 1]
       return row?.type === 'message.posted' ? copyMessage(row.message) : null
     },
+    findMessageSeq: async (roomId, messageId) => findLiveRoom(state, roomId)?.messagesById.get(messageId)?.seq ?? null,
     listMessages: async (roomId, { offset, limit }) =>
       presentMessages(state, roomId)
         .toReversed()
@@ -44,6 +48,7 @@ export function openMessageReads(state: MemoryState): MessageReads {
     },
     findAttachment: async (url) => findAttachment(state, url),
     filterAttached: async (urls) => [...new Set(urls)].filter((url) => findAttachment(state, url) !== null),
+    listReactions: async (roomId, messageIds) => listReactions(state, roomId, messageIds),
     countDeletedAfter: async (roomId, seqs) => countDeletedAfter(state, roomId, seqs),
     readLog: async (roomId, below, limit) => readLog(state, roomId, below, limit),
     readMarkers: async (roomId, options) => readMarkers(state, roomId, options),

@@ -2,6 +2,7 @@
 import type { Attachment, Message } from '../../core/model.ts'
 import type { DeleteEntry, EditEntry, NewAttachment, Outcome, PostEntry, Refusal } from '../storage.ts'
 import { done, keepRow, refused, takeRowPlace, type Draft } from './draft.ts'
+import { forgetReactions } from './reactions.ts'
 import { advance } from './reads.ts'
 import { findLiveRoom, findPresent, type MemberState, type RoomState } from './state.ts'
 
@@ -79,6 +80,7 @@ export function doDelete(draft: Draft, entry: DeleteEntry): Outcome {
   const { room, message } = found
   const place = takeRowPlace(draft, room)
   Object.assign(message, { content: '', fileUrl: null, attachments: [], deletedAt: place.at })
+  forgetReactions(room, message.id)
   const about = { userId: message.authorId, actorId: entry.actorId }
   return done([keepRow(draft, room, { type: 'message.deleted', ...place, ...about, message })])
 }

@@ -16,7 +16,15 @@ import {
 
 type RoomReads = Pick<
   LogStore,
-  'findRoom' | 'listRoomsIn' | 'listRoomsOf' | 'findDirect' | 'findMember' | 'listMembershipsOf' | 'listSummaries' | 'listMembers'
+  | 'findRoom'
+  | 'listRoomsIn'
+  | 'listRoomsOf'
+  | 'findDirect'
+  | 'findProject'
+  | 'findMember'
+  | 'listMembershipsOf'
+  | 'listSummaries'
+  | 'listMembers'
 >
 
 export function openRoomReads(state: MemoryState): RoomReads {
@@ -29,6 +37,7 @@ export function openRoomReads(state: MemoryState): RoomReads {
     listRoomsOf: async (userId) =>
       filterRooms(state, (room) => findPresent(room, userId) !== undefined).map(({ room }) => ({ ...room })),
     findDirect: async (userIds) => findDirect(state, userIds),
+    findProject: async (projectId) => findProject(state, projectId),
     findMember: async (roomId, userId) => {
       const room = findLiveRoom(state, roomId)
       const found = room && findPresent(room, userId)
@@ -57,6 +66,10 @@ export function findDirect(state: MemoryState, userIds: [UserId, UserId]): RoomI
     room.room.kind === 'direct' && room.members.size === 2 && userIds.every((userId) => findPresent(room, userId) !== undefined)
   if (userIds[0] === userIds[1]) return null
   return filterRooms(state, isTheirs)[0]?.room.id ?? null
+}
+
+export function findProject(state: MemoryState, projectId: string): RoomId | null {
+  return filterRooms(state, (room) => room.projectId === projectId)[0]?.room.id ?? null
 }
 
 function membershipOf(room: RoomState, { member, leftStamp }: MemberState): Membership {

@@ -4,7 +4,7 @@ import type { Role, RoomId, UserId } from '../../core/model.ts'
 import type { Outcome, RoomCreateEntry, RoomDeleteEntry, RoomUpdateEntry } from '../storage.ts'
 import { done, keepRow, refused, takeRowPlace, type Draft } from './draft.ts'
 import { enter } from './members.ts'
-import { findDirect } from './room-reads.ts'
+import { findDirect, findProject } from './room-reads.ts'
 import { findLiveRoom, type MemoryState, type RoomState, type SpaceState } from './state.ts'
 
 export function doRoomCreate(draft: Draft, entry: RoomCreateEntry): Outcome {
@@ -12,7 +12,7 @@ export function doRoomCreate(draft: Draft, entry: RoomCreateEntry): Outcome {
   const space = entry.spaceId === null ? null : state.spaces.get(entry.spaceId)
   if (space === undefined) return refused('space_not_found')
   if (entry.id !== null && state.rooms.has(entry.id)) return refused('room_exists')
-  if (isTakenPair(state, entry)) return refused('room_exists')
+  if (isTakenPair(state, entry) || isTakenProject(state, entry)) return refused('room_exists')
   const members = space === null ? entry.members : membersOf(space)
   const room = makeRoom(entry.id ?? nextRoomId(state), entry)
   state.rooms.set(room.room.id, room)
@@ -34,6 +34,10 @@ function isTakenPair(state: MemoryState, { roomKind, members }: RoomCreateEntry)
   return findDirect(state, [one, other]) !== null
 }
 
+function isTakenProject(state: MemoryState, { projectId }: RoomCreateEntry): boolean {
+  return projectId !== undefined && findProject(state, projectId) !== null
+}
+
 function membersOf({ space, members }: SpaceState): { userId: UserId; role: Role }[] {
   return [...members].map((userId) => ({ userId, role: userId === space.ownerId ? 'admin' : 'member' }))
 }
@@ -45,14 +49,16 @@ function nextRoomId(state: MemoryState): RoomId {
   return state.last.room
 }
 
-function makeRoom(id: RoomId, { roomKind, rule, name, description, spaceId }: RoomCreateEntry): RoomState {
+function makeRoom(id: RoomId, { roomKind, projectId, rule, name, description, spaceId }: RoomCreateEntry): RoomState {
   const counters = { head: 0, ordinal: 0, createdAt: 0, updatedAt: 0 }
   return {
     room: { id, kind: roomKind, rule, name, description, spaceId, ...counters },
+    projectId: projectId ?? null,
     isDeleted: false,
     rows: [],
     messages: [],
     messagesById: new Map(),
+    reactions: new Map(),
     members: new Map(),
     keys: new Map(),
     moves: 0,

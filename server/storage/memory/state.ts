@@ -5,6 +5,7 @@ import type {
   Member,
   Message,
   MessageId,
+  Reaction,
   Room,
   RoomId,
   Space,
@@ -13,7 +14,7 @@ import type {
   User,
   UserId,
 } from '../../core/model.ts'
-import type { Commit, JournalRecord, MarkerMove, Outcome } from '../storage.ts'
+import type { Commit, JournalRecord, KeptLogin, MarkerMove, Outcome } from '../storage.ts'
 
 export interface MemoryOptions {
   /** The largest message id to give out (A2); 2147483647 by default. */
@@ -32,7 +33,7 @@ export interface MemoryState {
   rooms: Map<RoomId, RoomState>
   spaces: Map<SpaceId, SpaceState>
   users: Map<UserId, UserState>
-  /** User ids by NFC username and by e-mail address. */
+  /** User ids by NFC username (a guest's by project and name, with a line break between) and by e-mail address. */
   usernames: Map<string, UserId>
   emails: Map<string, UserId>
   departments: Map<number, Department>
@@ -42,9 +43,24 @@ export interface MemoryState {
   revokedTokens: Map<string, number>
   /** What ended sessions, in order: revoked tokens' SHA-256 and deactivated users. */
   endings: (string | UserId)[]
+  /** By SHA-256. */
+  logins: Map<string, KeptLogin>
+  /** `keptUntil` is Infinity where there is no end. */
+  records: Map<string, { value: string; keptUntil: number }>
+  /** Until when each node was known to live. */
+  leases: Map<string, number>
   isDevelopment: boolean
   /** The last number that each counter gave. */
-  last: { room: number; message: number; attachment: number; member: number; user: number; space: number; department: number }
+  last: {
+    room: number
+    message: number
+    attachment: number
+    member: number
+    user: number
+    space: number
+    department: number
+    login: number
+  }
 }
 
 export interface JournalState {
@@ -61,12 +77,16 @@ export interface StoredCommit extends Commit {
 
 export interface RoomState {
   room: Room
+  /** Null for a room of no project. */
+  projectId: string | null
   isDeleted: boolean
   /** The row with seq n stands at n - 1. Rows about one message share that message, so each shows it as it is now. */
   rows: LogRow[]
   /** By id, rising; the message with ordinal n stands at n - 1. */
   messages: Message[]
   messagesById: Map<MessageId, Message>
+  /** In the order in which they were added, by message, user and reaction. */
+  reactions: Map<string, Reaction>
   /** In order of entry; who left stays, with his marker. */
   members: Map<UserId, MemberState>
   /** By author and client key (A8). */
@@ -118,8 +138,11 @@ export function createState({ messageIdMax = 2_147_483_647, now = Date.now, rand
     indexed: new Map(),
     revokedTokens: new Map(),
     endings: [],
+    logins: new Map(),
+    records: new Map(),
+    leases: new Map(),
     isDevelopment: false,
-    last: { room: 0, message: 0, attachment: 0, member: 0, user: 0, space: 0, department: 0 },
+    last: { room: 0, message: 0, attachment: 0, member: 0, user: 0, space: 0, department: 0, login: 0 },
   }
 }
 

@@ -2,18 +2,27 @@
 import { sql } from 'kysely'
 import type { Department, Space, User } from '../../core/model.ts'
 import type { Directory, NewDepartment, NewUser, UserPatch } from '../storage.ts'
+import { openGuest } from './guests.ts'
 import type { Database } from './database.ts'
 import { isUniqueViolation } from './errors.ts'
+import { createLogins, createRecords } from './registry.ts'
 import { toDepartment, toSpace, toUser } from './rows.ts'
 import type { Tables } from './tables.ts'
 
 export function createDirectory(db: Database): Directory {
-  return { ...createAccounts(db), ...createDepartments(db), ...createSpaces(db), ...createMarks(db) }
+  return {
+    ...createAccounts(db),
+    ...createDepartments(db),
+    ...createSpaces(db),
+    ...createMarks(db),
+    ...createLogins(db),
+    ...createRecords(db),
+  }
 }
 
 type Accounts = Pick<
   Directory,
-  'createUser' | 'updateUser' | 'findUser' | 'findUsers' | 'findUserByName' | 'listUsers' | 'findPasswordHash'
+  'createUser' | 'openGuest' | 'updateUser' | 'findUser' | 'findUsers' | 'findUserByName' | 'listUsers' | 'findPasswordHash'
 >
 
 function createAccounts(db: Database): Accounts {
@@ -21,6 +30,7 @@ function createAccounts(db: Database): Accounts {
   const firstOf = (row: Tables['users'] | undefined) => (row === undefined ? null : toUser(row))
   return {
     createUser: (user) => createUser(db, user),
+    openGuest: (guest) => openGuest(db, guest),
     updateUser: (userId, patch) => updateUser(db, userId, patch),
     findUser: async (userId) => firstOf(await users.where('id', '=', userId).executeTakeFirst()),
     findUsers: async (userIds) => {
@@ -31,7 +41,10 @@ function createAccounts(db: Database): Accounts {
       return rows.map(toUser)
     },
     findUserByName: async (username) => firstOf(await users.where('username_key', '=', keyOf(username)).executeTakeFirst()),
-    listUsers: async ({ offset, limit }) => (await users.orderBy('id').offset(offset).limit(limit).execute()).map(toUser),
+    listUsers: async ({ offset, limit }) => {
+      const accounts = users.where('origin', '<>', 'guest').orderBy('id').offset(offset).limit(limit)
+      return (await accounts.execute()).map(toUser)
+    },
     findPasswordHash: async (userId) => {
       const row = await db.selectFrom('users').select('password_hash').where('id', '=', userId).executeTakeFirst()
       return row?.password_hash ?? null

@@ -10,6 +10,8 @@ import type { LogRowRecord, Tables } from './tables.ts'
 
 const CLIENT_KEY_MS = 24 * 3_600_000
 const COMMIT_MS = 3_600_000
+/** Longer than what a dead process has left in records means anything: `ROOM_IDLE_MINUTES` is a week at most. */
+const LEASE_MS = 8 * 24 * 3_600_000
 /** Hex digits are characters of [0-9a-z]; 4 bytes make 8 of them. */
 const TAG_BYTES = 4
 
@@ -127,5 +129,9 @@ export async function prune(db: Database, hasAutovacuum: boolean): Promise<void>
   await db.deleteFrom('client_keys').where('at', '<', before(CLIENT_KEY_MS)).execute()
   await db.deleteFrom('commits').where('at', '<', before(COMMIT_MS)).execute()
   await db.deleteFrom('revoked_tokens').where('expires_at', '<', before(0)).execute()
-  if (!hasAutovacuum) await sql`vacuum client_keys, commits, revoked_tokens`.execute(db)
+  await db.deleteFrom('logins').where('expires_at', '<', before(0)).execute()
+  await db.deleteFrom('registry_records').where('kept_until', '<', before(0)).execute()
+  await db.deleteFrom('registry_leases').where('until', '<', before(LEASE_MS)).execute()
+  if (!hasAutovacuum)
+    await sql`vacuum client_keys, commits, revoked_tokens, logins, registry_records, registry_leases`.execute(db)
 }

@@ -9,6 +9,8 @@ import type { WorkerOptions } from './pglite-worker.ts'
 /** pg looks for a server in a directory under a name with its port. */
 export const PORT = 5432
 const SOCKET = `.s.PGSQL.${PORT}`
+/** The database's own directory, in the data directory. */
+export const DATABASE = 'db'
 /** One for reads, one for appends, the tests' own, and such as are just being thrown away. */
 const MAX_CONNECTIONS = 16
 const RESTART_MS = 500
@@ -32,7 +34,7 @@ export class WorkerKeeper {
   async start(): Promise<void> {
     const socket = join(this.#dataDir, SOCKET)
     await unlink(socket).catch(() => undefined)
-    const options: WorkerOptions = { database: join(this.#dataDir, 'db'), socket, maxConnections: MAX_CONNECTIONS }
+    const options: WorkerOptions = { database: join(this.#dataDir, DATABASE), socket, maxConnections: MAX_CONNECTIONS }
     const worker = startWorker(options)
     await firstMessage(worker)
     this.#worker = worker

@@ -1,4 +1,5 @@
 /** The rows of the tables that kysely reads and writes; migrations/0001-tables.ts says what they hold. */
+import type { Generated } from 'kysely'
 import type { LogRow } from '../../core/events.ts'
 import type { AccountOrigin, Attachment, Role, RoomKind, RoomRule } from '../../core/model.ts'
 import type { StoredOutcome } from './outcome.ts'
@@ -42,6 +43,8 @@ interface RoomTable {
   last_position: number
   /** Of a direct room: its two, lower id first, with a blank between. */
   pair: string | null
+  /** Of a project's room that is not deleted. */
+  project_id: string | null
   created_at: number
   updated_at: number
   deleted_at: number | null
@@ -100,6 +103,17 @@ interface UserTable {
   updated_at: number
 }
 
+interface LoginTable {
+  sha256: string
+  number: Generated<number>
+  user_id: number
+  username: string
+  subject: string
+  token: string | null
+  expires_at: number | null
+  is_pending: boolean
+}
+
 export interface Tables {
   settings: { name: string; value: string }
   journals: JournalTable
@@ -113,9 +127,13 @@ export interface Tables {
   /** A view: the posts of log_rows. */
   messages: LogRowRecord
   attachments: { id: number; url: string; room_id: number; seq: number }
+  reactions: { room_id: number; message_id: number; user_id: number; reaction: string; seq: number }
   client_keys: { at: number }
   departments: DepartmentTable
   users: UserTable
+  logins: LoginTable
+  registry_records: { kept_until: number | null }
+  registry_leases: { until: number }
   revoked_tokens: { sha256: string; expires_at: number; ending: number }
 }
 

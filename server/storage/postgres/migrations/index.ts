@@ -13,6 +13,9 @@ import { appendWithFiles } from './0009-append.ts'
 import { postsWithFiles } from './0009-posts.ts'
 import { departments } from './0010-departments.ts'
 import { search } from './0011-search.ts'
+import { guests } from './0012-guests.ts'
+import { reactions } from './0013-reactions.ts'
+import { registry } from './0014-registry.ts'
 
 export interface Migration {
   name: string
@@ -34,4 +37,7 @@ export const migrations: Migration[] = [
   { name: '0009-append', sql: appendWithFiles },
   { name: '0010-departments', sql: departments },
   { name: '0011-search', sql: search },
+  { name: '0012-guests', sql: guests },
+  { name: '0013-reactions', sql: reactions },
+  { name: '0014-registry', sql: registry },
 ]
