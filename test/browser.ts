@@ -21,12 +21,13 @@ export interface TestBrowser {
   close(): Promise<void>
 }
 
-export async function openBrowser(): Promise<TestBrowser> {
+/** `more`: command-line switches of Chromium. */
+export async function openBrowser(more: string[] = []): Promise<TestBrowser> {
   const browser = await chromium.launch({
     executablePath: program,
     // Its sandbox does not start for root, as tests in a container run; it only ever sees our own pages.
     chromiumSandbox: false,
-    args: ['--host-resolver-rules=MAP *.test 127.0.0.1'],
+    args: ['--host-resolver-rules=MAP *.test 127.0.0.1', ...more],
   })
   return {
     async visit(address) {

@@ -60,6 +60,28 @@ const groupware: Sentence[] = [
   { rule: 'P12', says: "departments and people by a service key or in development; development's organisation" },
 ]
 
+const widget: Sentence[] = [
+  {
+    rule: 'W1',
+    says: 'stock socket.io-client with auth {token}, polling, upgrade, another origin; socket.io.js; HS256 with four claims',
+  },
+  {
+    rule: 'W2',
+    says: 'connect_error in a few words; exp ends; 429 and 503 before socket.io; no DISCONNECT for who may come back',
+  },
+  {
+    rule: 'W3',
+    says: 'one history on every connect, the latest 50, oldest first; chat message to all; edited and deleted as events',
+  },
+  { rule: 'W4', says: 'only texts with something in them, 4,000 at most; ack {id} or {error}; {key}' },
+  { rule: 'W5', says: 'POST /api/generate-token: {token} for 24 h; 400 {error}' },
+  { rule: 'W6', says: 'JWT_SECRET or PROJECT_SECRETS, *; ALLOWED_ORIGINS' },
+  { rule: 'W7', says: 'the embed: one script tag; nothing of either page changes the other; the token by postMessage alone' },
+  { rule: 'W8', says: 'auth.since: an id or a cursor; exactly what came after, 500 at most; edits and deletions; reload' },
+  { rule: 'W9', says: 'guests: authors and no members, in no list; guest:<projectId>:<username>; GET /api/projects/{projectId}' },
+  { rule: 'W10', says: 'older {before}: the 50 before it, oldest first' },
+]
+
 const everyDoor: Sentence[] = [
   { rule: 'A1', says: 'one room is one room at every door, in one order' },
   {
@@ -98,4 +120,4 @@ const modes: Sentence[] = [
   { rule: 'M4', says: 'a missing room and one that may not be seen: 404 and 403 as the contract prints' },
 ]
 
-export const sentences: Sentence[] = [...feed, ...guild, ...groupware, ...everyDoor, ...modes]
+export const sentences: Sentence[] = [...feed, ...guild, ...groupware, ...widget, ...everyDoor, ...modes]

@@ -7,6 +7,7 @@ import { unknownUser } from '../server/core/user-cache.ts'
 import { encodeEvent as encodeFeed } from '../server/dialects/feed/encode.ts'
 import { groupwareFormat } from '../server/dialects/groupware/encode.ts'
 import { plainFormat as guildFormat } from '../server/dialects/guild/encode.ts'
+import { plainFormat as widgetFormat } from '../server/dialects/widget/encode.ts'
 import { readTables } from './documents.ts'
 
 const [rows] = readTables(readFileSync(new URL('../docs/events.md', import.meta.url), 'utf8'))
@@ -25,6 +26,8 @@ const events: ChatEvent[] = [
   posted({ content: '', fileUrl: 'https://h/c.png' }),
   { ...base, type: 'message.edited', message: text },
   { ...base, type: 'message.deleted', message: { ...text, content: '', deletedAt: 1 } },
+  { ...base, type: 'reaction.added', message: text, reaction: 'like' },
+  { ...base, type: 'reaction.removed', message: text, reaction: 'like' },
   read(true, true),
   read(true, false),
   read(false, true),
@@ -32,6 +35,7 @@ const events: ChatEvent[] = [
   { ...base, type: 'member.added', member: memberOf(), together: [7] },
   { ...base, type: 'member.removed' },
   { ...base, type: 'role.changed', role: 'admin' },
+  { ...base, type: 'name.changed', nickname: '김팀장' },
   { ...base, type: 'presence.changed', online: true },
   { ...base, type: 'room.created', memberIds: [7] },
   { ...base, type: 'room.updated', name: 'x', description: null },
@@ -46,6 +50,12 @@ interface Shown {
 
 function parse(frame: string | null): Shown | null {
   return frame === null ? null : (JSON.parse(frame.replace(/^data: /, '')) as Shown)
+}
+
+/** A socket.io event's name. */
+function widgetEventOf(event: ChatEvent): string | null {
+  const text = widgetFormat.encode(event, null)
+  return text === null ? null : (JSON.parse(text.slice(2)) as [string])[0]
 }
 
 /** What a cell calls the frame: its first word in backticks; null for nothing. */
@@ -66,6 +76,7 @@ describe('docs/events.md', () => {
       expect(frameIn(row.feed!)).toBe(parse(encodeFeed(event, null))?.type ?? null)
       expect(frameIn(row.guild!)).toBe(guild && 'the message object')
       expect(frameIn(row.groupware!)).toBe(groupware && (groupware.data?.action ?? groupware.type))
+      expect(row.widget!.startsWith('nothing') ? null : row.widget!.split(/[`;]/).find(Boolean)).toBe(widgetEventOf(event))
     },
   )
 

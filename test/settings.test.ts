@@ -22,7 +22,8 @@ describe('docs/operations.md', () => {
 
   it('lists each metric of ours, and no other', async () => {
     const metrics = createMetrics()
-    metrics.watch({ count: () => new Map(), queuedBytes: () => 0 } as Partial<Sessions> as Sessions)
+    const sessions = { count: () => new Map(), queuedBytes: () => 0 } as Partial<Sessions> as Sessions
+    metrics.watch({ sessions, searchLagMs: () => 0 })
     const printed = [...(await metrics.print()).matchAll(/^# TYPE (madang_\w+)/gm)].map(([, name]) => name)
     const documented = tables.find((table) => table[0]?.metric !== undefined)!.map((row) => row.metric)
     expect(new Set(documented)).toEqual(new Set(printed))

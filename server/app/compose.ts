@@ -2,18 +2,22 @@
 import type { Bus } from '../bus/bus.ts'
 import { openChat, type Chat } from '../core/chat.ts'
 import type { Clock } from '../core/clock.ts'
+import type { Log } from '../core/log.ts'
 import { registerFeed } from '../dialects/feed/feed.ts'
 import { registerGroupware } from '../dialects/groupware/groupware.ts'
 import { registerGuild } from '../dialects/guild/guild.ts'
 import type { Door } from '../dialects/door.ts'
+import { registerEmbed } from '../dialects/widget/embed.ts'
+import { registerWidget } from '../dialects/widget/widget.ts'
 import { registerUploads } from '../dialects/uploads.ts'
 import type { FileStore } from '../files/file-store.ts'
 import { createServiceKeys } from '../http/credentials.ts'
 import { createKeeper } from '../http/keeper.ts'
 import { createLimit } from '../http/limits.ts'
 import { createHttpServer } from '../http/server.ts'
+import { createSocketIo } from '../http/socketio.ts'
 import { createStreams } from '../http/sse.ts'
-import { createTokens, sha256Hex } from '../http/tokens.ts'
+import { createProjectTokens, createTokens, sha256Hex } from '../http/tokens.ts'
 import { createUpgrades } from '../http/upgrades.ts'
 import { createWebSockets } from '../http/websocket.ts'
 import type { Commit, JournalRecord, Storage } from '../storage/storage.ts'
@@ -21,7 +25,7 @@ import type { Config } from './config.ts'
 import { createFileKeeping, type FileKeeping } from './file-keeping.ts'
 import { registerHealth } from './health.ts'
 import { createMessageIdWatch } from './message-ids.ts'
-import type { Log } from './log.ts'
+import { createActivity, type Activity } from './log/activity.ts'
 import { createMetrics } from './metrics.ts'
 import { createPasswords } from './passwords.ts'
 
@@ -51,19 +55,22 @@ const heldBytesMax = 1024 * 1024
 export async function openApp(options: AppOptions): Promise<App> {
   const { config, clock, log } = options
   const metrics = createMetrics()
+  const activity = createActivity(log)
   const fileKeeping = keepFiles(options)
-  const chat = await openChat(chatOptions(options, metrics.observer, fileKeeping))
+  const chat = await openChat(chatOptions(options, { metrics: metrics.observer, activity, fileKeeping }))
   fileKeeping.start()
-  metrics.watch(chat.sessions)
-  const http = createHttpServer({ log: problemLog(log), trustedProxies: config.trustedProxies })
+  metrics.watch(chat)
+  const kitLog = problemLog(log)
+  const http = createHttpServer({ log: kitLog, onProblem: activity.onProblem, trustedProxies: config.trustedProxies })
   const keeper = createKeeper({ clock })
   const upgrades = createUpgrades({
     problems: http.problems,
     proxies: http.proxies,
-    websockets: createWebSockets({ keeper, log: problemLog(log) }),
-    log: problemLog(log),
+    websockets: createWebSockets({ keeper, log: kitLog }),
+    log: kitLog,
   })
   const streams = createStreams({ keeper })
+  const socketIo = createSocketIo({ http, upgrades, keeper, log: kitLog })
   http.onUpgrade((request, socket, head) => upgrades.handle(request, socket, head))
   let isStopping = false
   const isServiceKey = createServiceKeys(config.serviceKeys)
@@ -73,11 +80,14 @@ export async function openApp(options: AppOptions): Promise<App> {
     http,
     upgrades,
     streams,
+    socketIo,
     files: options.files,
     uploads: config.uploads,
     clock,
+    log,
     isServiceKey,
     tokens: createTokens({ secret: config.secret, algorithm: config.algorithm, now: () => clock.now() }),
+    projectTokens: createProjectTokens(config.projectSecrets, () => clock.now()),
     tokenLifetimeS: config.tokenLifetimeS,
     limits: limitsOf(config, clock),
     allowedOrigins: config.allowedOrigins,
@@ -85,16 +95,14 @@ export async function openApp(options: AppOptions): Promise<App> {
     timeZone: config.timeZone,
     historyMax: config.historyMax,
   }
-  await registerGuild(door)
-  registerFeed(door)
-  registerGroupware(door)
-  registerUploads(door)
+  await registerDoors(door)
   registerHealth(http.app, { chat, metrics, mayReadMetrics, isStopping: () => isStopping })
 
   async function close(): Promise<void> {
     isStopping = true
     upgrades.stop()
     streams.stop()
+    socketIo.stop()
     await Promise.all([keeper.closeAll(1012, 'server restart', closeOverMs), http.close({ graceMs })])
     await fileKeeping.stop()
     await chat.close()
@@ -104,14 +112,27 @@ export async function openApp(options: AppOptions): Promise<App> {
   return { chat, listen: () => http.listen(config.addresses), close }
 }
 
+async function registerDoors(door: Door): Promise<void> {
+  await registerGuild(door)
+  registerFeed(door)
+  registerGroupware(door)
+  registerWidget(door)
+  registerEmbed(door)
+  registerUploads(door)
+}
+
 function keepFiles({ config, storage, files, clock, log }: AppOptions): FileKeeping {
   const isAlone = config.databaseUrl === null
   return createFileKeeping({ files, log: storage.log, clock, isAlone, warn: (text) => log.warn(text) })
 }
 
-type MetricsObserver = ReturnType<typeof createMetrics>['observer']
+interface Observers {
+  metrics: ReturnType<typeof createMetrics>['observer']
+  activity: Activity
+  fileKeeping: FileKeeping
+}
 
-function chatOptions({ config, storage, bus, clock, log }: AppOptions, observer: MetricsObserver, files: FileKeeping) {
+function chatOptions({ config, storage, bus, clock, log }: AppOptions, { metrics, activity, fileKeeping }: Observers) {
   const { isDevelopment, isRegistrationOpen, makesHostAccounts, replayMax } = config
   const watchIds = createMessageIdWatch(config.messageIdMax, (text) => log.warn(text))
   return {
@@ -125,12 +146,19 @@ function chatOptions({ config, storage, bus, clock, log }: AppOptions, observer:
     heldBytesMax,
     observer: {
       onCommit(commit: Commit, how: { entries: number; tookMs: number }) {
-        observer.onCommit(commit, how)
+        metrics.onCommit(commit, how)
         watchIds(commit)
       },
-      onFanOut: observer.onFanOut.bind(observer),
-      onTrouble: (text: string) => log.warn(text),
-      onJournal: (opened: JournalRecord) => files.adopt(opened),
+      onFanOut: metrics.onFanOut.bind(metrics),
+      onTrouble: (text: string, error?: unknown) => (error === undefined ? log.warn(text) : log.error(text, { error })),
+      onEvents: activity.onEvents,
+      onEnter: activity.onEnter,
+      onLeave: activity.onLeave,
+      onJournal(opened: JournalRecord) {
+        activity.onJournal(opened)
+        fileKeeping.adopt(opened)
+      },
+      onDetached: (urls: string[]) => fileKeeping.forget(urls),
     },
   }
 }
@@ -145,11 +173,10 @@ function limitsOf({ limits }: Config, clock: Clock): Door['limits'] {
   }
 }
 
-/** An error's own text and stack, and nothing of what the request held (A6). */
+/** The kit knows nobody whom a line could be about. */
 function problemLog(log: Log) {
-  const details = (error: unknown) => (error === undefined ? {} : { error: error instanceof Error ? error.stack : typeof error })
   return {
-    warn: (text: string, error?: unknown) => log.warn(text, details(error)),
-    error: (text: string, error?: unknown) => log.error(text, details(error)),
+    warn: (text: string, error?: unknown) => log.warn(text, { error }),
+    error: (text: string, error?: unknown) => log.error(text, { error }),
   }
 }

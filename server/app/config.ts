@@ -2,6 +2,10 @@
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { isGuestName } from '../core/texts.ts'
+import type { ProjectSecrets } from '../http/tokens.ts'
+import type { LogSettings } from './log.ts'
+import { logOf, logProblems, logShape } from './log/settings.ts'
 
 export interface Config {
   isDevelopment: boolean
@@ -15,8 +19,16 @@ export interface Config {
   databaseUrl: string | null
   /** Null: no bus between processes. */
   redisUrl: string | null
+  /** Where a token stands in Redis (C2). */
+  tokenKey: string
+  /** How long an empty Room waits before it closes (C10). */
+  roomIdleMs: number
+  /** A host's service that knows names (C7); null: the users table alone. */
+  userServiceUrl: string | null
   secret: string
   algorithm: 'HS256' | 'HS384' | 'HS512'
+  /** Of guests' tokens (W6). */
+  projectSecrets: ProjectSecrets
   tokenLifetimeS: number
   serviceKeys: string[]
   /** Null: any origin, without credentials (A5). */
@@ -32,7 +44,7 @@ export interface Config {
   /** An IANA name. */
   timeZone: string
   historyMax: number
-  logLevel: 'debug' | 'info' | 'warn' | 'error'
+  log: LogSettings
 }
 
 /** All that is wrong with the settings, a line each. */
@@ -86,8 +98,15 @@ const settings = z.object({
     .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://')
     .optional(),
   REDIS_URL: z.string().refine(isRedisUrl, 'must be like redis://:password@host:6379, or rediss:// for TLS').optional(),
+  TOKEN_KEY: z
+    .string()
+    .refine(isTokenKey, 'must hold {sha256}, {token} or {userId}, and no other braces')
+    .default('auth:token:{sha256}'),
+  ROOM_IDLE_MINUTES: z.coerce.number().positive().max(10_080).default(30),
+  USER_SERVICE_URL: z.string().refine(isServiceUrl, 'must begin with http:// or https://, without a query').optional(),
   JWT_SECRET: z.string().optional(),
   SECRET_KEY: z.string().optional(),
+  PROJECT_SECRETS: z.string().transform(parseSecrets).optional(),
   ALGORITHM: z.enum(['HS256', 'HS384', 'HS512']).default('HS256'),
   ACCESS_TOKEN_EXPIRE_MINUTES: number(1, 5_256_000).default(30),
   SERVICE_KEYS: list
@@ -106,7 +125,7 @@ const settings = z.object({
   REPLAY_MAX: number(1, 1_000_000).default(10_000),
   TIME_ZONE: z.string().refine(isTimeZone, 'must be a time zone like Asia/Seoul').default('Asia/Seoul'),
   HISTORY_MAX: number(1, 1_000_000).default(5_000),
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  ...logShape,
 })
 
 /** docs/operations.md lists each. */
@@ -120,9 +139,14 @@ export function parseConfig(env: Record<string, string | undefined>, isDevelopme
   const parsed = settings.safeParse(given)
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
   const secret = given.JWT_SECRET ?? given.SECRET_KEY ?? (isDevelopment ? developmentSecret : undefined)
-  if (!isDevelopment) problems.push(...secretProblems(secret))
+  if (!isDevelopment) {
+    problems.push(...secretProblems('JWT_SECRET', secret))
+    for (const [project, own] of ownSecrets(parsed.data?.PROJECT_SECRETS ?? {}))
+      problems.push(...secretProblems(`PROJECT_SECRETS.${project}`, own))
+  }
   if (isDevelopment && given.HOST !== undefined && !isLoopback(given.HOST))
     problems.push('HOST: development listens on loopback only')
+  problems.push(...logProblems(given))
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
   return configOf(parsed.data, secret!, isDevelopment)
 }
@@ -137,8 +161,12 @@ function configOf(from: Settings, secret: string, isDevelopment: boolean): Confi
     uploads: uploadsOf(from),
     databaseUrl: from.DATABASE_URL ?? null,
     redisUrl: from.REDIS_URL ?? null,
+    tokenKey: from.TOKEN_KEY,
+    roomIdleMs: from.ROOM_IDLE_MINUTES * 60_000,
+    userServiceUrl: from.USER_SERVICE_URL ?? null,
     secret,
     algorithm: from.ALGORITHM,
+    projectSecrets: projectSecretsOf(from, secret),
     tokenLifetimeS: from.ACCESS_TOKEN_EXPIRE_MINUTES * 60,
     serviceKeys: from.SERVICE_KEYS,
     allowedOrigins: from.ALLOWED_ORIGINS ?? null,
@@ -156,7 +184,7 @@ function configOf(from: Settings, secret: string, isDevelopment: boolean): Confi
     replayMax: from.REPLAY_MAX,
     timeZone: from.TIME_ZONE,
     historyMax: from.HISTORY_MAX,
-    logLevel: from.LOG_LEVEL,
+    log: logOf(from),
   }
 }
 
@@ -172,13 +200,39 @@ function addressesOf({ PORT, HOST }: Settings, isDevelopment: boolean) {
   return ports.map((port) => ({ host: HOST ?? (isDevelopment ? '127.0.0.1' : '0.0.0.0'), port }))
 }
 
-function secretProblems(secret: string | undefined): string[] {
-  if (secret === undefined)
-    return [`JWT_SECRET: production needs one of ${secretBytes} bytes at least (try: openssl rand -hex 32)`]
+function secretProblems(name: string, secret: string | undefined): string[] {
+  if (secret === undefined) return [`${name}: production needs one of ${secretBytes} bytes at least (try: openssl rand -hex 32)`]
   const problems = []
-  if (Buffer.byteLength(secret) < secretBytes) problems.push(`JWT_SECRET: must have ${secretBytes} bytes at least`)
-  if (isWellKnown(secret)) problems.push('JWT_SECRET: is a well-known one; make your own (openssl rand -hex 32)')
+  if (Buffer.byteLength(secret) < secretBytes) problems.push(`${name}: must have ${secretBytes} bytes at least`)
+  if (isWellKnown(secret)) problems.push(`${name}: is a well-known one; make your own (openssl rand -hex 32)`)
   return problems
+}
+
+type Secrets = Record<string, unknown>
+
+/** Listed, it says that `JWT_SECRET` opens no project (W6); what stands with it does not matter. */
+const allProjects = '*'
+const secretsShape = z.record(z.string(), z.unknown())
+
+/** `{"myshop":"..."}`. Never shows what it was given. */
+function parseSecrets(text: string, context: z.RefinementCtx): Secrets {
+  try {
+    const parsed = secretsShape.parse(JSON.parse(text))
+    if (ownSecrets(parsed).every(([projectId, secret]) => isGuestName(projectId) && typeof secret === 'string' && secret !== ''))
+      return parsed
+  } catch {
+    // Told below, without the text.
+  }
+  context.addIssue('must be a JSON object of projects and their secrets, like {"myshop":"..."}')
+  return z.NEVER
+}
+
+function ownSecrets(secrets: Secrets): [string, string][] {
+  return Object.entries(secrets).filter(([projectId]) => projectId !== allProjects) as [string, string][]
+}
+
+function projectSecretsOf({ PROJECT_SECRETS = {} }: Settings, secret: string): ProjectSecrets {
+  return { listed: new Map(ownSecrets(PROJECT_SECRETS)), shared: allProjects in PROJECT_SECRETS ? null : secret }
 }
 
 function isWellKnown(secret: string): boolean {
@@ -192,6 +246,16 @@ function isOrigin(text: string): boolean {
 
 function isRedisUrl(text: string): boolean {
   return /^rediss?:\/\/./.test(text) && URL.canParse(text)
+}
+
+/** Of its own for each token, or each user. */
+function isTokenKey(text: string): boolean {
+  const rest = text.replace(/\{(sha256|token|userId)\}/g, '')
+  return rest !== text && !/[{}]/.test(rest)
+}
+
+function isServiceUrl(text: string): boolean {
+  return /^https?:\/\/[^?#]+$/.test(text) && URL.canParse(text)
 }
 
 function isTimeZone(text: string): boolean {

@@ -5,7 +5,10 @@ import { AccountActions } from './actions/accounts.ts'
 import { MemberActions } from './actions/members.ts'
 import { MessageActions } from './actions/messages.ts'
 import { OrganisationActions } from './actions/organisation.ts'
+import { ProjectActions } from './actions/projects.ts'
+import { ReactionActions } from './actions/reactions.ts'
 import { ReadActions } from './actions/reads.ts'
+import { RoleActions } from './actions/roles.ts'
 import { RoomActions } from './actions/rooms.ts'
 import { SpaceActions } from './actions/spaces.ts'
 import { every, type Clock } from './clock.ts'
@@ -17,7 +20,7 @@ import { createIndexer, type Indexer } from './indexer.ts'
 import { openJournal, type Journal, type JournalObserver } from './journal.ts'
 import { createPresence, type Presence } from './presence.ts'
 import { Queries } from './queries.ts'
-import { createSessions } from './sessions.ts'
+import { createSessions, type SessionObserver } from './sessions.ts'
 import { createTail, type Tail } from './tail.ts'
 import { createUserCache } from './user-cache.ts'
 
@@ -35,7 +38,15 @@ export interface ChatOptions {
   replayMax: number
   /** Live bytes that may wait while a session's replay is under way. */
   heldBytesMax: number
-  observer: JournalObserver & Pick<HubObserver, 'onFanOut'> & { onJournal?(opened: JournalRecord): void }
+  observer: JournalObserver & Pick<HubObserver, 'onFanOut'> & Partial<SessionObserver> & ChatObserver
+}
+
+export interface ChatObserver {
+  onJournal?(opened: JournalRecord): void
+  /** Addresses of attachments whose message was deleted, after the commit. */
+  onDetached?(urls: string[]): void
+  /** Right after they were handed out. */
+  onEvents?(events: ChatEvent[]): void
 }
 
 export type Chat = Awaited<ReturnType<typeof openChat>>
@@ -45,13 +56,14 @@ export async function openChat(options: ChatOptions) {
   const { storage, clock, passwords, hash, settings } = options
   const delivery = createDelivery(options)
   const { sessions, users } = delivery
-  const onTrouble = (text: string) => options.observer.onTrouble(text)
+  const onTrouble = (text: string, error?: unknown) => options.observer.onTrouble(text, error)
   const indexer = createIndexer({ log: storage.log, clock, onTrouble })
   const journal = await openWriting(options, { ...delivery, indexer })
   await sessions.start()
   indexer.start()
   const stopPruning = every(clock, pruneMs, () => storage.log.prune().catch(() => {}))
-  const core: Core = { storage, clock, journal, sessions, users, passwords, hash, settings }
+  const onDetached = (urls: string[]) => options.observer.onDetached?.(urls)
+  const core: Core = { storage, clock, journal, sessions, users, passwords, hash, settings, onDetached }
   const accounts = new AccountActions(core)
 
   /** Live sessions end (1012), what is under way is stored and answered, and the journal closes. */
@@ -72,10 +84,14 @@ export async function openChat(options: ChatOptions) {
     messages: new MessageActions(core),
     members: new MemberActions(core, accounts),
     organisation: new OrganisationActions(core, accounts),
+    projects: new ProjectActions(core),
+    reactions: new ReactionActions(core),
     reads: new ReadActions(core),
+    roles: new RoleActions(core),
     rooms: new RoomActions(core, accounts),
     spaces: new SpaceActions(core),
     queries: new Queries(core),
+    searchLagMs: () => indexer.lagMs(),
     sessions,
     ping: () => storage.ping(),
     close,
@@ -86,9 +102,9 @@ export async function openChat(options: ChatOptions) {
 function createDelivery({ storage, bus, clock, observer, replayMax, heldBytesMax }: ChatOptions) {
   const { log, directory } = storage
   const users = createUserCache(directory, clock)
-  const hub = createHub({
+  const hub = createHub(clock, {
     onFanOut: (dialect, events, receivers) => observer.onFanOut(dialect, events, receivers),
-    onTrouble: (text) => observer.onTrouble(text),
+    onTrouble: (text, error) => observer.onTrouble(text, error),
     onEntry: (event) => sessions.onEntry(event),
     onRoomLost: (session, roomId) => sessions.onRoomLost(session, roomId),
     onExit: (event) => sessions.onExit(event),
@@ -97,7 +113,11 @@ function createDelivery({ storage, bus, clock, observer, replayMax, heldBytesMax
     log,
     clock,
     complete: (facts) => users.complete(facts),
-    handOut: (events, cursorAt) => hub.handOut(events, cursorAt),
+    handOut: (events, cursorAt) => {
+      hub.handOut(events, cursorAt)
+      observer.onEvents?.(events)
+    },
+    finish: () => hub.finish(),
     onDeaf: () => sessions.endAll('stopping'),
   })
   const presence = createPresence({
@@ -109,7 +129,7 @@ function createDelivery({ storage, bus, clock, observer, replayMax, heldBytesMax
       (events) => hub.announce(events, formatCursor(tail.position())),
     ),
   })
-  const sessions = createSessions({ log, directory, clock, hub, presence, tail, users, replayMax, heldBytesMax })
+  const sessions = createSessions({ observer, log, directory, clock, hub, presence, tail, users, replayMax, heldBytesMax })
   return { users, tail, sessions, presence }
 }
 

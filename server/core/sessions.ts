@@ -1,17 +1,16 @@
 /** The live sessions of this process: who is connected, which rooms each receives, and how each comes to an end. */
-import type { Directory, LogStore, Membership } from '../storage/storage.ts'
+import type { Directory } from '../storage/storage.ts'
 import { every, type Clock } from './clock.ts'
-import { formatCursor, formatRoomCursor, isCovered, parseCursor, parseRoomCursor, type Cursor } from './cursor.ts'
+import { findSeen, readArrival, type Arrival, type Seen, type Since } from './arrival.ts'
+import { formatCursor, formatRoomCursor, parseCursor, parseRoomCursor, type Cursor } from './cursor.ts'
 import { ChatError } from './errors.ts'
-import type { ChatEvent } from './events.ts'
 import { Followers, roomsAt } from './followers.ts'
 import type { Hub, RoomEntry, RoomExit } from './hub.ts'
 import type { Member, RoomId, User, UserId } from './model.ts'
 import type { Presence } from './presence.ts'
-import { collectMissed, type Gap, type Stay } from './resume.ts'
+import { replayAll, replayRoom, type ReplaySources } from './replay.ts'
 import { createSession, type Ending, type Session, type SessionOptions } from './session.ts'
 import type { Tail } from './tail.ts'
-import type { UserCache } from './user-cache.ts'
 
 /** A revoked token's sessions end within 30 s (A15), whichever node revoked it. */
 const revocationCheckMs = 10_000
@@ -51,6 +50,11 @@ export interface Sessions {
    * `since` is '' for a client that does not resume, else the last cursor it saw, which names no room. Once for a session.
    */
   enterAll(session: Session, since: string): Promise<EnteredAll>
+  /**
+   * Puts a guest's session into his project's room, held (W8, W9): he needs no membership, and nobody sees him come or go. Throws
+   * ChatError room_not_found.
+   */
+  enterAsGuest(session: Session, roomId: RoomId, since: Since): Promise<Arrival>
   /** The connection has closed. */
   close(session: Session): void
   /** The hub's word before it hands out that somebody enters a room. */
@@ -72,16 +76,21 @@ export interface Sessions {
   stop(): void
 }
 
-export interface SessionsOptions {
-  log: LogStore
+/** Hears who comes and goes. */
+export interface SessionObserver {
+  /** It is in the room; null: in all of its user's. */
+  onEnter(session: Session, roomId: RoomId | null): void
+  /** It is closed, wherever it was. */
+  onLeave(session: Session): void
+}
+
+export interface SessionsOptions extends ReplaySources {
+  observer: Partial<SessionObserver>
   directory: Directory
   clock: Clock
   hub: Hub
   presence: Presence
   tail: Tail
-  users: UserCache
-  /** More missed events than this are a reload. */
-  replayMax: number
   heldBytesMax: number
 }
 
@@ -126,10 +135,11 @@ class LiveSessions implements Sessions {
     try {
       // Asked again now that he is subscribed: a removal before that shows here, a later one comes live.
       const member = await this.getMember(session, roomId)
-      const missed = isKnown ? await this.replay(session, member, { from: wanted, upTo }) : null
+      const missed = isKnown ? await replayRoom(this.options, session, member, { from: wanted, upTo }) : null
       const isReload = isResuming && missed === null
       const cursorAfter = formatRoomCursor(roomId, formatCursor(upTo))
       const cursor = missed === null ? cursorAfter : formatRoomCursor(roomId, formatCursor(wanted!))
+      this.options.observer.onEnter?.(session, roomId)
       return { cursor, isReload, missed: missed ?? [], cursorAfter, onlineIds, isOnlineAnnounced }
     } catch (error) {
       this.leaveRoom(session, roomId)
@@ -159,14 +169,45 @@ class LiveSessions implements Sessions {
     const isKnown = wanted !== null && (await this.options.tail.hearUpTo(wanted))
     try {
       const upTo = await this.followAll(session)
-      const missed = isKnown ? await this.replayAll(session, { from: wanted, upTo }) : null
+      const missed = isKnown ? await replayAll(this.options, session, { from: wanted, upTo }) : null
       const cursorAfter = formatCursor(upTo)
       const cursor = missed === null ? cursorAfter : formatCursor(wanted!)
+      this.options.observer.onEnter?.(session, null)
       return { cursor, isReload: since !== '' && missed === null, missed: missed ?? [], cursorAfter }
     } catch (error) {
       this.leaveAll(session)
       throw error
     }
+  }
+
+  async enterAsGuest(session: Session, roomId: RoomId, since: Since): Promise<Arrival> {
+    const { log, hub, tail } = this.options
+    const seen = await findSeen(log, roomId, since)
+    const isKnown = seen !== null && (await this.hearWhatHeSaw(roomId, seen))
+    // Who has gone meanwhile must not be entered: nobody would take him out again.
+    if (!session.isOpen) throw new ChatError('unavailable')
+    session.held ??= []
+    const upTo = tail.position()
+    hub.subscribe(roomId, session)
+    try {
+      // Asked now that he is subscribed: a deletion before that shows here, a later one comes live.
+      if (!(await log.findRoom(roomId))) throw new ChatError('room_not_found')
+      const how = { roomId, format: session.format, since, seen: isKnown ? seen : null, upTo }
+      const arrival = await readArrival(this.options, how)
+      this.options.observer.onEnter?.(session, roomId)
+      return arrival
+    } catch (error) {
+      hub.unsubscribe(roomId, session)
+      throw error
+    }
+  }
+
+  /** What another node showed him must not come live here. False where his cursor is not this database's. */
+  private async hearWhatHeSaw(roomId: RoomId, { seq, cursor }: Seen): Promise<boolean> {
+    if (cursor !== null && !(await this.options.tail.hearUpTo(cursor))) return false
+    const [row] = await this.options.log.readLog(roomId, seq + 1, 1)
+    if (row) await this.options.tail.hearEvent(row.stamp)
+    return true
   }
 
   /** Up to the answer everything was handed out before the session was there; from then on everything comes live, and is held. */
@@ -181,26 +222,6 @@ class LiveSessions implements Sessions {
     for (const roomId of roomsAt(upTo, memberships, arrival)) this.join(roomId, session)
     followers.settle(arrival)
     return upTo
-  }
-
-  /** Asked again now that he is subscribed: what was committed before V shows here. */
-  private async replayAll(session: Session, span: { from: Cursor; upTo: Cursor }): Promise<string[] | null> {
-    const memberships = await this.options.log.listMembershipsOf(session.user.id)
-    const stays = memberships.filter((membership) => mayHaveMissed(membership, span.from)).map(stayOf)
-    return this.encodeMissed(session, stays, { ...span, explicitReads: false })
-  }
-
-  private async replay(session: Session, member: Member, span: { from: Cursor; upTo: Cursor }): Promise<string[] | null> {
-    const { roomId, joinedSeq } = member
-    return this.encodeMissed(session, [{ roomId, joinedSeq, leftStamp: null, lastStamp: null }], { ...span, explicitReads: true })
-  }
-
-  private async encodeMissed(session: Session, stays: Stay[], gap: Omit<Gap, 'limit'>): Promise<string[] | null> {
-    const missed = await collectMissed(this.options.log, stays, { ...gap, limit: this.options.replayMax })
-    if (missed === null) return null
-    const events: ChatEvent[] = await this.options.users.complete(missed.map(({ fact }) => fact))
-    const texts = events.map((event, index) => session.format.encode(event, formatCursor(missed[index]!.cursor)))
-    return texts.filter((text) => text !== null)
   }
 
   /** Whether his coming online is about to be announced. */
@@ -224,7 +245,7 @@ class LiveSessions implements Sessions {
 
   close(session: Session): void {
     session.isOpen = false
-    this.sessions.delete(session)
+    if (this.sessions.delete(session)) this.options.observer.onLeave?.(session)
     this.leaveAll(session)
   }
 
@@ -286,15 +307,7 @@ class LiveSessions implements Sessions {
   }
 
   endAll(ending: Ending): void {
+    this.options.hub.finish()
     this.endWhere(ending, () => true)
   }
-}
-
-/** What is covered needs no further look, so a thousand chats in which nothing happened cost none. */
-function mayHaveMissed({ lastStamp, leftStamp }: Membership, from: Cursor): boolean {
-  return !isCovered(from, leftStamp ?? lastStamp)
-}
-
-function stayOf({ member: { roomId, joinedSeq }, leftStamp, lastStamp }: Membership): Stay {
-  return { roomId, joinedSeq, leftStamp, lastStamp }
 }

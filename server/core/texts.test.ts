@@ -187,6 +187,8 @@ describe('[P11] what search compares', () => {
   it('[A16] is the name of a file that came as an address alone', () => {
     expect(searchedTextOf({ ...message, fileUrl: 'https://h/a/%EC%A7%80%EB%8F%84.png?x#y' })).toBe('textA지도.png')
     expect(searchedTextOf({ ...message, fileUrl: '/uploads/%zz' })).toBe('textA%zz')
+    // What PostgreSQL cannot keep would stop the room's indexing.
+    expect(searchedTextOf({ ...message, fileUrl: '/uploads/a%00b' })).toBe('textAa%00b')
     expect(searchedTextOf({ ...message, fileUrl: '/uploads/x', attachments: [file('y')] })).toBe('textAy')
   })
 })

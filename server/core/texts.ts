@@ -69,6 +69,11 @@ export function isUsername(name: string): boolean {
   )
 }
 
+/** A project's name, or a visitor's: 1 to 100 code points without control characters (W9). */
+export function isGuestName(name: string): boolean {
+  return name !== '' && isStorable(name) && isWithin(name, limits.name) && !/\p{Cc}/u.test(name)
+}
+
 /** http, https or our own `/uploads/`, which no dot segment leaves (A16). */
 export function isFileUrl(url: string): boolean {
   if (!isText(url, limits.address) || /[\s\p{Cc}]/u.test(url)) return false
@@ -104,16 +109,29 @@ export const searchSeparator = 'A'
 /** Where search looks for a folded text: the folded content and file names, with `searchSeparator` between them. */
 export function searchedTextOf({ content, attachments, fileUrl }: Message): string {
   const names = (attachments ?? []).map(({ fileName }) => fileName)
-  if (names.length === 0 && fileUrl !== null) names.push(fileNameOf(fileUrl))
+  if (names.length === 0 && fileUrl !== null) names.push(decodeName(fileNameOf(fileUrl)))
   return [content, ...names].map(foldText).join(searchSeparator)
 }
 
-/** The last part of an address's path, as it is shown (A16). */
-function fileNameOf(url: string): string {
-  const name = url.split(/[?#]/, 1)[0]!.split('/').at(-1)!
+/** As people spell it, who look for it; as it stands where that is nothing that can be kept. */
+function decodeName(name: string): string {
   try {
-    return decodeURIComponent(name)
+    const decoded = decodeURIComponent(name)
+    return isStorable(decoded) ? decoded : name
   } catch {
     return name
   }
+}
+
+/** The last part of an address's path; of one without a path, its host (A16). */
+export function fileNameOf(url: string): string {
+  const parts = url.split(/[?#]/, 1)[0]!.split('/')
+  return parts.findLast((part) => part !== '') ?? ''
+}
+
+/** What a door without files shows: the text, or where there is none the names of the files, one a line (A16). */
+export function textOrNamesOf({ content, fileUrl, attachments, deletedAt }: Message): string {
+  if (content !== '' || deletedAt !== null) return content
+  const names = attachments.map(({ fileName }) => fileName)
+  return (fileUrl === null ? names : [fileNameOf(fileUrl), ...names]).join('\n')
 }

@@ -4,14 +4,16 @@ import type { FastifyRequest } from 'fastify'
 import type { Chat } from '../core/chat.ts'
 import type { Clock } from '../core/clock.ts'
 import { ChatError, type ErrorKind } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
 import type { Principal, User, UserId } from '../core/model.ts'
 import type { FileStore } from '../files/file-store.ts'
 import { findBearer, findCookie } from '../http/credentials.ts'
 import type { Limit } from '../http/limits.ts'
 import type { MultipartLimits } from '../http/multipart.ts'
 import type { HttpServer } from '../http/server.ts'
+import type { SocketIo } from '../http/socketio.ts'
 import type { Streams } from '../http/sse.ts'
-import { sha256Hex, type Tokens } from '../http/tokens.ts'
+import { sha256Hex, type ProjectTokens, type Tokens } from '../http/tokens.ts'
 import type { Upgrades } from '../http/upgrades.ts'
 
 export interface Door {
@@ -19,11 +21,16 @@ export interface Door {
   http: HttpServer
   upgrades: Upgrades
   streams: Streams
+  socketIo: SocketIo
   files: FileStore
   /** Of files that come in (P10). */
   uploads: MultipartLimits
   tokens: Tokens
+  /** Of guests (W6). */
+  projectTokens: ProjectTokens
   clock: Clock
+  /** For what the kit and the core cannot tell by themselves: they tell refused requests, and who comes and goes. */
+  log: Log
   isServiceKey(text: string): boolean
   /** How long a token made here lasts (`ACCESS_TOKEN_EXPIRE_MINUTES`). */
   tokenLifetimeS: number

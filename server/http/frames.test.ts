@@ -1,6 +1,6 @@
 import * as ws from 'ws'
 import { expect, test } from 'vitest'
-import { frameTexts } from './frames.ts'
+import { frameTexts, splitTexts } from './frames.ts'
 
 /** `ws`'s own framing is the reference; its types do not know it. */
 const { Sender: reference } = ws as unknown as { Sender: { frame(data: Buffer, options: object): Buffer[] } }
@@ -28,4 +28,20 @@ test('[fan-out] frames made before are not changed by frames made later', () => 
   const first = frameTexts(['first'])
   frameTexts(['XXXXXXXXXXXX'])
   expect(first.equals(frameByWs('first'))).toBe(true)
+})
+
+test('[fan-out] frames are their texts again', () => {
+  const texts = [
+    '',
+    'a',
+    '한'.repeat(41),
+    '한'.repeat(42),
+    'é'.repeat(40_000),
+    '😀'.repeat(20_000),
+    'x'.repeat(125),
+    'x'.repeat(126),
+  ]
+  expect(splitTexts(frameTexts(texts))).toEqual(texts)
+  expect(splitTexts(new Uint8Array(frameTexts(texts)).subarray(0))).toEqual(texts)
+  expect(splitTexts(frameTexts([]))).toEqual([])
 })

@@ -25,6 +25,20 @@ export function frameTexts(texts: string[]): Buffer {
   return frames
 }
 
+/** The texts of what `frameTexts` built. Pure. */
+export function splitTexts(frames: Uint8Array): string[] {
+  const bytes = Buffer.from(frames.buffer, frames.byteOffset, frames.length)
+  const texts: string[] = []
+  for (let start = 0; start < bytes.length;) {
+    const short = bytes[start + 1]!
+    const header = short < 126 ? 2 : short === 126 ? 4 : 10
+    const length = short < 126 ? short : short === 126 ? bytes.readUInt16BE(start + 2) : Number(bytes.readBigUInt64BE(start + 2))
+    texts.push(bytes.toString('utf8', start + header, start + header + length))
+    start += header + length
+  }
+  return texts
+}
+
 /** Guesses the header's size from the text's length, as it is right for ASCII, and moves the payload where it was wrong. */
 function writeFrame(target: Buffer, start: number, text: string): number {
   const guess = headerBytes(text.length)

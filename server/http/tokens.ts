@@ -105,6 +105,25 @@ function createCache(now: () => number) {
   }
 }
 
+export interface ProjectSecrets {
+  /** By project. */
+  listed: ReadonlyMap<string, string>
+  /** Of the projects that are not listed; null where they have none (W6). */
+  shared: string | null
+}
+
+/** Tokens of projects are HS256 (W1), whatever account tokens are signed with. */
+export interface ProjectTokens {
+  /** Null where no secret opens the project. */
+  find(projectId: string): Tokens | null
+}
+
+export function createProjectTokens({ listed, shared }: ProjectSecrets, now: () => number): ProjectTokens {
+  const tokensOf = new Map([...listed].map(([projectId, secret]) => [projectId, createTokens({ secret, now })]))
+  const others = shared === null ? null : createTokens({ secret: shared, now })
+  return { find: (projectId) => tokensOf.get(projectId) ?? others }
+}
+
 /** SHA-256 in hex: how a token is named wherever it must not stand itself (A6, A15, C2). */
 export function sha256Hex(text: string): string {
   return hash('sha256', text)

@@ -65,7 +65,7 @@ export class MessageActions {
       kind: 'post',
       roomId,
       authorId: author.id,
-      isGuest: false,
+      isGuest: author.origin === 'guest',
       messageKind: kind,
       content,
       fileUrl,
@@ -91,7 +91,11 @@ export class MessageActions {
 
   /** Author only; its text is gone at once. Throws ChatError message_not_found, not_the_author. */
   async remove(author: User, roomId: RoomId, messageId: MessageId): Promise<Message> {
-    return changed(await this.core.journal.submit({ kind: 'delete', roomId, actorId: author.id, messageId }))
+    const before = await this.core.storage.log.findMessage(roomId, messageId)
+    const removed = changed(await this.core.journal.submit({ kind: 'delete', roomId, actorId: author.id, messageId }))
+    // A message keeps its files as long as it stands, so these were all.
+    if (before && before.attachments.length > 0) this.core.onDetached(before.attachments.map(({ url }) => url))
+    return removed
   }
 }
 

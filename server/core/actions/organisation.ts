@@ -87,7 +87,8 @@ export class OrganisationActions {
     checkField('full_name', fullName === undefined || isText(fullName, limits.name))
     checkField('email', given.email === undefined || isEmail(given.email))
     await this.checkDepartment(given.departmentId ?? null)
-    const { username } = await this.accounts.get(userId)
+    const { username, origin } = await this.accounts.get(userId)
+    if (origin === 'guest') throw new ChatError('user_not_found')
     const patch: UserPatch = fullName === undefined ? given : { ...given, fullName: fullName.trim() || username }
     return this.accounts.change(userId, patch)
   }

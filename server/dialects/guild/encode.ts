@@ -4,6 +4,7 @@ import type { ChatEvent } from '../../core/events.ts'
 import type { Message, Room, Space, User } from '../../core/model.ts'
 import type { Format } from '../../core/session.ts'
 import type { Entered } from '../../core/sessions.ts'
+import { textOrNamesOf } from '../../core/texts.ts'
 import { frameTexts } from '../../http/frames.ts'
 import type { ChannelResponse, MessageResponse, ServerResponse, UserResponse } from './wire.ts'
 
@@ -35,20 +36,14 @@ export function encodeChannel(room: Room): ChannelResponse {
 export function encodeMessage(message: Message, author: User): MessageResponse {
   const { id, roomId, authorId, createdAt, editedAt } = message
   const times = encodeTimes({ createdAt, updatedAt: editedAt ?? createdAt })
-  return { id, content: contentOf(message), channel_id: roomId, author_id: authorId, author_username: author.username, ...times }
-}
-
-/** A16: there are no files here, so a message without text shows their names, one a line. */
-function contentOf({ content, fileUrl, attachments, deletedAt }: Message): string {
-  if (content !== '' || deletedAt !== null) return content
-  const names = attachments.map(({ fileName }) => fileName)
-  return (fileUrl === null ? names : [nameIn(fileUrl), ...names]).join('\n')
-}
-
-/** The last part of its path. */
-function nameIn(fileUrl: string): string {
-  const parts = fileUrl.split(/[?#]/, 1)[0]!.split('/')
-  return parts.findLast((part) => part !== '') ?? ''
+  return {
+    id,
+    content: textOrNamesOf(message),
+    channel_id: roomId,
+    author_id: authorId,
+    author_username: author.username,
+    ...times,
+  }
 }
 
 /** G7: the only frame that everybody gets is a message. */

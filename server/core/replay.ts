@@ -1,0 +1,59 @@
+/** What a member missed, as texts of his client's format (A7). */
+import type { LogStore, Membership } from '../storage/storage.ts'
+import { formatCursor, isCovered, type Cursor } from './cursor.ts'
+import type { ChatEvent } from './events.ts'
+import type { Member } from './model.ts'
+import { collectMissed, type Gap, type Stay } from './resume.ts'
+import type { Session } from './session.ts'
+import type { UserCache } from './user-cache.ts'
+
+/** Where it is found. */
+export interface ReplaySources {
+  log: LogStore
+  users: UserCache
+  /** More missed events than this are a reload. */
+  replayMax: number
+}
+
+/** From what the client has been handed to what this process has handed out. */
+export interface Span {
+  from: Cursor
+  upTo: Cursor
+}
+
+/** Of one room, of which the user is a member. Null where it is too much. */
+export function replayRoom(sources: ReplaySources, session: Session, member: Member, span: Span): Promise<string[] | null> {
+  const { roomId, joinedSeq } = member
+  const stays = [{ roomId, joinedSeq, leftStamp: null, lastStamp: null }]
+  return encodeMissed(sources, session, stays, { ...span, explicitReads: true })
+}
+
+/** Of all rooms of the user. Null where it is too much. */
+export async function replayAll(sources: ReplaySources, session: Session, span: Span): Promise<string[] | null> {
+  // Asked again now that he is subscribed: what was committed before V shows here.
+  const memberships = await sources.log.listMembershipsOf(session.user.id)
+  const stays = memberships.filter((membership) => mayHaveMissed(membership, span.from)).map(stayOf)
+  return encodeMissed(sources, session, stays, { ...span, explicitReads: false })
+}
+
+/** What is covered needs no further look, so a thousand chats in which nothing happened cost none. */
+function mayHaveMissed({ lastStamp, leftStamp }: Membership, from: Cursor): boolean {
+  return !isCovered(from, leftStamp ?? lastStamp)
+}
+
+function stayOf({ member: { roomId, joinedSeq }, leftStamp, lastStamp }: Membership): Stay {
+  return { roomId, joinedSeq, leftStamp, lastStamp }
+}
+
+async function encodeMissed(
+  { log, users, replayMax }: ReplaySources,
+  { format }: Session,
+  stays: Stay[],
+  gap: Omit<Gap, 'limit'>,
+): Promise<string[] | null> {
+  const missed = await collectMissed(log, stays, { ...gap, limit: replayMax })
+  if (missed === null) return null
+  const events: ChatEvent[] = await users.complete(missed.map(({ fact }) => fact))
+  const texts = events.map((event, index) => format.encode(event, formatCursor(missed[index]!.cursor)))
+  return texts.filter((text) => text !== null)
+}
