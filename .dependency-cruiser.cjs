@@ -8,23 +8,25 @@ module.exports = {
       name: 'core-knows-only-itself-and-the-ports',
       severity: 'error',
       from: { path: '^server/core/', pathNot: tests },
-      to: { pathNot: String.raw`^server/core/|^server/storage/storage\.ts$|^server/bus/bus\.ts$|^server/files/file-store\.ts$` },
+      to: {
+        pathNot: String.raw`^server/core/|^server/storage/storage\.ts$|^server/bus/bus\.ts$|^server/registry/registry\.ts$|^server/files/file-store\.ts$`,
+      },
     },
     {
       name: 'ports-know-only-plain-types',
       severity: 'error',
-      from: { path: String.raw`^server/(storage/(storage|entries)|bus/bus|files/file-store)\.ts$` },
+      from: { path: String.raw`^server/(storage/(storage|entries)|bus/bus|registry/registry|files/file-store)\.ts$` },
       to: {
-        pathNot: String.raw`^server/core/(model|events)\.ts$|^server/(storage/(storage|entries)|bus/bus|files/file-store)\.ts$`,
+        pathNot: String.raw`^server/core/(model|events)\.ts$|^server/(storage/(storage|entries)|bus/bus|registry/registry|files/file-store)\.ts$`,
       },
     },
     {
       name: 'adapters-know-their-port-and-plain-types',
       severity: 'error',
-      from: { path: '^server/(storage|bus|files)/([^/]+)/', pathNot: tests },
+      from: { path: '^server/(storage|bus|registry|files)/([^/]+)/', pathNot: tests },
       to: {
         path: '^server/',
-        pathNot: String.raw`^server/$1/($2/|storage\.ts|bus\.ts|file-store\.ts|kind\.ts)|^server/core/(model|events|texts)\.ts$|^server/storage/storage\.ts$`,
+        pathNot: String.raw`^server/$1/($2/|storage\.ts|bus\.ts|registry\.ts|file-store\.ts|kind\.ts)|^server/core/(model|events|texts)\.ts$|^server/storage/storage\.ts$`,
       },
     },
     {
@@ -41,6 +43,19 @@ module.exports = {
         path: '^server/',
         pathNot: String.raw`^server/(core|http)/|^server/files/file-store\.ts$|^server/dialects/($1/|door\.ts$)`,
       },
+    },
+    {
+      // What they have in common is the contract.
+      name: 'browser-and-server-know-nothing-of-each-other',
+      severity: 'error',
+      from: { path: '^(server|web)/', pathNot: tests },
+      to: { path: '^(server|web|test|bench)/', pathNot: '^$1/' },
+    },
+    {
+      name: 'the-loader-has-nothing-but-itself',
+      severity: 'error',
+      from: { path: '^web/(loader/|[^/]+$)', pathNot: tests },
+      to: { pathNot: String.raw`^web/(loader/|[^/]+\.ts$)` },
     },
     {
       name: 'nobody-imports-app',
@@ -64,6 +79,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    // Its parser reads no JSX; what these import, `tsc -p web` reads.
+    exclude: { path: String.raw`\.tsx$` },
     parser: 'swc',
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

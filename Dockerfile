@@ -2,8 +2,9 @@ FROM node:20-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY rolldown.config.ts tsconfig.json ./
+COPY rolldown.config.ts vite.config.ts tsconfig.json ./
 COPY server ./server
+COPY web ./web
 RUN npm run build
 
 FROM node:20-slim AS packages
