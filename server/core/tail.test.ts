@@ -249,8 +249,8 @@ describe('the tail', () => {
     expect(handedOut).toEqual([])
   })
 
-  it('takes no closed journal for one of another database, where it was heard to its end while a list of journals was under way', async () => {
-    const { tail, clock, real, first, roomId, say, texts, deaf, restore } = await open()
+  it('[A7] takes no closed journal for one of another database, where it was heard to its end while a list of journals was under way', async () => {
+    const { tail, clock, real, first, deaf, restore } = await open()
     let letGo = () => {}
     const slow = async (from: number) => {
       const records = await real.log.listJournals(from)
