@@ -44,6 +44,9 @@ const breaches: Breach[] = [
   { rule: 'http-knows-no-chat', from: 'server/http/x.ts', to: 'server/core/y.ts' },
   { rule: 'dialects-know-core-and-http', from: 'server/dialects/feed/x.ts', to: 'server/dialects/guild/y.ts' },
   { rule: 'dialects-know-core-and-http', from: 'server/dialects/guild/x.ts', to: 'server/storage/memory/y.ts' },
+  { rule: 'browser-and-server-know-nothing-of-each-other', from: 'server/dialects/widget/x.ts', to: 'web/y.ts' },
+  { rule: 'browser-and-server-know-nothing-of-each-other', from: 'web/panel/x.ts', to: 'server/core/y.ts' },
+  { rule: 'the-loader-has-nothing-but-itself', from: 'web/loader/x.ts', to: 'web/panel/y.ts' },
   { rule: 'nobody-imports-app', from: 'server/http/x.ts', to: 'server/app/y.ts' },
   { rule: 'no-test-code-in-the-server', from: 'server/dialects/feed/x.ts', to: 'test/y.ts' },
   { rule: 'no-development-dependencies-in-the-server', from: 'server/http/x.ts', to: 'fast-check' },
@@ -87,13 +90,13 @@ async function write(directory: string, path: string, text: string): Promise<voi
 
 describe('who imports whom', () => {
   it('is as designed in the whole project', { timeout: 120_000 }, async () => {
-    expect(await check(project, ['server', 'test', 'bench'])).toMatchObject({ code: 0 })
+    expect(await check(project, ['server', 'web', 'test', 'bench'])).toMatchObject({ code: 0 })
   })
 
   describe('is noticed where it is not', () => {
     let found: Result
     beforeAll(async () => {
-      found = await check(await plant('breaches', breaches.map(apart)), ['server'])
+      found = await check(await plant('breaches', breaches.map(apart)), ['server', 'web'])
     })
 
     it.each(breaches.map((breach, nth) => ({ ...breach, nth })))('$rule: $from may not import $to', (breach) => {
