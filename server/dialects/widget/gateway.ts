@@ -20,13 +20,22 @@ interface Visit {
   endsAt: number | null
   /** Under which his sends count (A12). */
   limitKeys: string[]
+  /** What waits of each guest over it. */
+  costs: Map<string, number>
+}
+
+/** Where a client comes from, and what the clients of this server share. */
+interface Origin {
+  remoteAddress: string
+  costs: Visit['costs']
 }
 
 export function registerGateway(door: Door): void {
   const ping = shareCalls(() => door.chat.ping())
+  const costs = new Map<string, number>()
   door.socketIo.serve({
     admit: (handshake) => admit(door, handshake, ping),
-    join: (auth, remoteAddress) => join(door, auth, remoteAddress),
+    join: (auth, remoteAddress) => join(door, auth, { remoteAddress, costs }),
     isPassing: (error) => toChatError(error) !== null,
   })
 }
@@ -50,7 +59,7 @@ function mayConnect({ allowedOrigins }: Door, origin: string | undefined, host: 
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()
 }
 
-async function join(door: Door, auth: unknown, remoteAddress: string): Promise<SocketIoAcceptance | { refused: string }> {
+async function join(door: Door, auth: unknown, origin: Origin): Promise<SocketIoAcceptance | { refused: string }> {
   const { token, since } = parseAuth(auth)
   const credential = await readToken(door.projectTokens, token, door.clock.now())
   if ('refused' in credential) {
@@ -58,7 +67,7 @@ async function join(door: Door, auth: unknown, remoteAddress: string): Promise<S
     return credential
   }
   try {
-    return await enter(door, credential, { since, remoteAddress })
+    return await enter(door, credential, { since, ...origin })
   } catch (error) {
     if (toChatError(error)?.code !== 'bad_credentials') throw error
     door.log.error('Authentication failed.', { userId: credential.username, error })
@@ -69,7 +78,7 @@ async function join(door: Door, auth: unknown, remoteAddress: string): Promise<S
 async function enter(
   door: Door,
   { projectId, username, avatar, exp, tokenHash }: Credential,
-  { since, remoteAddress }: { since: Since; remoteAddress: string },
+  { since, remoteAddress, costs }: Origin & { since: Since },
 ): Promise<SocketIoAcceptance> {
   const { sessions, projects } = door.chat
   const { guest, roomId } = await projects.admit({ projectId, name: username, avatarUrl: avatar }, tokenHash)
@@ -80,7 +89,7 @@ async function enter(
   try {
     const arrival = await sessions.enterAsGuest(session, roomId, since)
     const limitKeys = [addressKey(remoteAddress), guestKey]
-    const visit = { guest, roomId, since, endsAt: exp === null ? null : exp * 1000, limitKeys }
+    const visit = { guest, roomId, since, endsAt: exp === null ? null : exp * 1000, limitKeys, costs }
     return { open: (connection) => new Live(door, connection, { ...visit, session, arrival }), abandon }
   } catch (error) {
     abandon()
@@ -117,7 +126,7 @@ class Live implements SocketIoEvents {
     this.connection = connection
     this.visit = visit
     this.session = session
-    this.sends = new SendLine({ door, connection, keys: visit.limitKeys, take: (send) => this.post(send) })
+    this.sends = new SendLine({ door, connection, keys: visit.limitKeys, costs: visit.costs, take: (send) => this.post(send) })
     session.connect(connection)
     this.endInTime()
     void this.start(arrival)

@@ -1,12 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock, type ManualClock } from '../../../test/manual-clock.ts'
 import { createLimit } from '../../http/limits.ts'
+import type { SocketIoConnection } from '../../http/socketio.ts'
 import { SendLine } from './send-line.ts'
 
 let clock: ManualClock
 let taken: string[]
 let isReading: boolean
 let line: SendLine<string>
+let openLine: (connection: Pick<SocketIoConnection, 'pause' | 'resume'>) => SendLine<string>
 
 beforeEach(() => {
   clock = createManualClock()
@@ -15,7 +17,14 @@ beforeEach(() => {
   const off = createLimit('off', () => 0)
   const limits = { sends: createLimit('2/2', () => clock.now()), login: off, register: off, connects: off }
   const connection = { pause: () => void (isReading = false), resume: () => void (isReading = true) }
-  line = new SendLine({ door: { limits, clock }, connection, keys: ['address', 'user'], take: (send) => taken.push(send) })
+  const shared = {
+    door: { limits, clock },
+    keys: ['address', 'user'],
+    costs: new Map(),
+    take: (send: string) => taken.push(send),
+  }
+  openLine = (of) => new SendLine({ ...shared, connection: of })
+  line = openLine(connection)
 })
 
 describe('the line of one client', () => {
@@ -27,6 +36,16 @@ describe('the line of one client', () => {
     line.add('e', 1)
     await clock.advance(2_000)
     expect(taken).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+
+  it('[A12] counts what waits of one sender over all his connections, also when they are gone', async () => {
+    for (const text of ['a', 'b', 'c', 'd', 'e']) line.add(text, 100_000)
+    let isOtherRead = true
+    const other = openLine({ pause: () => void (isOtherRead = false), resume: () => void (isOtherRead = true) })
+    other.add('f', 1)
+    expect(isOtherRead).toBe(false)
+    await clock.advance(10_000)
+    expect([taken.length, isOtherRead]).toEqual([6, true])
   })
 
   it('[A12] stops reading while much waits, and takes it up again', async () => {

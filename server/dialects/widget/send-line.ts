@@ -2,32 +2,46 @@
 import type { SocketIoConnection } from '../../http/socketio.ts'
 import type { Door } from '../door.ts'
 
-/** In UTF-16 units, each message counted with something for itself. */
+/** Of one sender, over all his connections, those that have closed too: in UTF-16 units, each message counted with something for itself. */
 const waitingMax = 256 * 1024
 const messageCost = 64
 
 export interface SendLineOptions<T> {
   door: Pick<Door, 'limits' | 'clock'>
   connection: Pick<SocketIoConnection, 'pause' | 'resume'>
-  /** Under which a send counts; all of them must let it pass. */
+  /** Under which a send counts; all of them must let it pass. The last is the sender's own. */
   keys: string[]
+  /** What waits of each sender, shared by all lines. */
+  costs: Map<string, number>
   take(send: T): void
 }
 
 export class SendLine<T> {
   private readonly options: SendLineOptions<T>
   private waiting: { send: T; cost: number }[] = []
-  private cost = 0
+  private readonly sender: string
 
   constructor(options: SendLineOptions<T>) {
     this.options = options
+    this.sender = options.keys.at(-1) ?? ''
+  }
+
+  private get cost(): number {
+    return this.options.costs.get(this.sender) ?? 0
+  }
+
+  private count(cost: number): void {
+    const { costs } = this.options
+    const total = this.cost + cost
+    if (total > 0) costs.set(this.sender, total)
+    else costs.delete(this.sender)
   }
 
   add(send: T, length: number): void {
     const isFree = this.waiting.length === 0
     const cost = length + messageCost
     this.waiting.push({ send, cost })
-    this.cost += cost
+    this.count(cost)
     if (isFree) this.drain(this.options.keys)
     if (this.cost > waitingMax) this.options.connection.pause()
   }
@@ -43,7 +57,7 @@ export class SendLine<T> {
         left = left.slice(1)
       }
       this.waiting.shift()
-      this.cost -= first.cost
+      this.count(-first.cost)
       left = this.options.keys
       this.options.take(first.send)
     }
