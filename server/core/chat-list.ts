@@ -1,19 +1,17 @@
 /** A user's rooms as a list of conversations shows them (P8). */
 import type { RoomSummary } from '../storage/storage.ts'
 import type { Core } from './core.ts'
-import type { Member, Message, Room, User, UserId } from './model.ts'
+import type { Room, User, UserId } from './model.ts'
 import { unknownUser } from './user-cache.ts'
 
 export interface ChatView {
-  room: Room
-  /** The caller's own entry. */
-  member: Member
+  room: RoomSummary['room']
   /** The caller too. */
   memberCount: number
   /** The lowest-numbered other member; null where the caller is alone. */
   other: User | null
   /** The newest message that is not deleted. */
-  last: { message: Message; author: User } | null
+  last: { message: NonNullable<RoomSummary['lastMessage']>; author: User } | null
   /** Others' messages behind the caller's marker that are not deleted. */
   unreadCount: number
 }
@@ -24,10 +22,10 @@ export async function listChats({ storage, users }: Core, me: User): Promise<Cha
   const accounts = await users.findAll(new Set(summaries.flatMap(accountsIn)))
   const accountOf = (userId: UserId) => accounts.get(userId) ?? unknownUser(userId)
   const chats = summaries.map((summary): ChatView => {
-    const { room, member, memberCount, otherUserId, lastMessage } = summary
+    const { room, memberCount, otherUserId, lastMessage } = summary
     const other = otherUserId === null ? null : accountOf(otherUserId)
     const last = lastMessage && { message: lastMessage, author: accountOf(lastMessage.authorId) }
-    return { room, member, memberCount, other, last, unreadCount: unreadIn(room, member, summary.deletedAfterMarker) }
+    return { room, memberCount, other, last, unreadCount: unreadIn(summary) }
   })
   return chats.toSorted((a, b) => activeAt(b) - activeAt(a) || b.room.id - a.room.id)
 }
@@ -40,11 +38,11 @@ function activeAt({ room, last }: ChatView): number {
   return last?.message.createdAt ?? room.updatedAt
 }
 
-/** Who posts has read up to his post, so what lies behind his marker is others'. `deleted`: how many of those messages were. */
-export function unreadIn(room: Room, { marker }: Member, deleted: number): number {
-  return Math.max(0, room.ordinal - marker.ordinal - deleted)
-}
-
-export function hasUnread({ room, member, deletedAfterMarker }: RoomSummary): boolean {
-  return unreadIn(room, member, deletedAfterMarker) > 0
+/** Who posts has read up to his post, so what lies behind his marker is others'. */
+export function unreadIn({
+  room,
+  markerOrdinal,
+  deletedAfterMarker,
+}: Pick<RoomSummary, 'markerOrdinal' | 'deletedAfterMarker'> & { room: Pick<Room, 'ordinal'> }): number {
+  return Math.max(0, room.ordinal - markerOrdinal - deletedAfterMarker)
 }

@@ -87,7 +87,7 @@ export class Queries {
     return members.map((member, index) => ({
       member,
       user: users.get(member.userId) ?? unknownUser(member.userId),
-      unreadCount: unreadIn(room, member, deleted[index] ?? 0),
+      unreadCount: unreadIn({ room, markerOrdinal: member.marker.ordinal, deletedAfterMarker: deleted[index] ?? 0 }),
     }))
   }
 

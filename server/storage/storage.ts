@@ -167,15 +167,16 @@ export interface Membership {
   leftStamp: Stamp | null
 }
 
+/** What a list of rooms shows of one, and no more, as a thousand are read at once. */
 export interface RoomSummary {
-  room: Room
-  /** His entry. */
-  member: Member
+  room: Pick<Room, 'id' | 'kind' | 'name' | 'ordinal' | 'updatedAt'>
+  /** Of his marker. */
+  markerOrdinal: number
   memberCount: number
   /** The lowest-numbered other member; null where he is alone. */
   otherUserId: UserId | null
   /** The newest that is not deleted. */
-  lastMessage: Message | null
+  lastMessage: Pick<Message, 'id' | 'authorId' | 'content' | 'fileUrl' | 'attachments' | 'createdAt'> | null
   /** How many messages behind his marker were deleted. */
   deletedAfterMarker: number
 }

@@ -1,5 +1,5 @@
 /** Read markers that their owners move. */
-import { hasUnread } from '../chat-list.ts'
+import { unreadIn } from '../chat-list.ts'
 import type { Core } from '../core.ts'
 import type { ChatEvent, ReadAdvanced } from '../events.ts'
 import type { MessageId, RoomId, User } from '../model.ts'
@@ -23,7 +23,7 @@ export class ReadActions {
 
   /** One read in each room with something unread, up to what stood there when it was called; rooms lost meanwhile are let be. */
   async advanceAll(reader: User): Promise<void> {
-    const unread = (await this.core.storage.log.listSummaries(reader.id)).filter(hasUnread)
+    const unread = (await this.core.storage.log.listSummaries(reader.id)).filter((summary) => unreadIn(summary) > 0)
     const outcomes = await Promise.all(
       unread.map(({ room, lastMessage }) =>
         this.core.journal.submit({ kind: 'read', roomId: room.id, userId: reader.id, messageId: lastMessage?.id ?? null }),

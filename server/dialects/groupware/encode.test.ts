@@ -62,7 +62,7 @@ describe('messages', () => {
 
 describe('conversations', () => {
   const room = { id: 3, kind: 'direct', name: '', updatedAt: at - 1000 } as Room
-  const view: ChatView = { room, member: {} as Member, memberCount: 2, other: userOf(8, ''), last: null, unreadCount: 1 }
+  const view: ChatView = { room, memberCount: 2, other: userOf(8, ''), last: null, unreadCount: 1 }
   const last = (fields: Partial<Message>) => ({ ...view, last: { message: messageOf(fields), author } })
 
   test('[P8] last_content is null without messages, and “파일 첨부” for files only', () => {

@@ -101,7 +101,7 @@ export function encodeConversation(view: ChatView, timeText: TimeText): Conversa
   }
 }
 
-function summaryOf({ content, fileUrl, attachments }: Message): string | null {
+function summaryOf({ content, fileUrl, attachments }: Pick<Message, 'content' | 'fileUrl' | 'attachments'>): string | null {
   if (content !== '') return content
   return fileUrl !== null || attachments.length > 0 ? filesOnly : null
 }

@@ -1,5 +1,6 @@
 /** A user's rooms as lists: conversations with their counts, and memberships with their stamps; and a room's messages by page. */
 import { expect, it } from 'vitest'
+import type { Message } from '../../core/model.ts'
 import type { RoomSummary, Storage } from '../storage.ts'
 import { add, direct, expel, invite, makeRoom, post, read, remove, say } from './entries.ts'
 import { factOf, FROM_THE_NEWEST, openWriter, type Contract } from './harness.ts'
@@ -17,18 +18,23 @@ export async function recountSummaries({ log }: Storage, userId: number): Promis
     const member = await log.findMember(room.id, userId)
     if (member === null) throw new Error(`room ${room.id} is listed for user ${userId}, who is not in it`)
     const others = (await log.listMembers(room.id)).filter((other) => other.userId !== userId)
-    const [lastMessage = null] = await log.listMessages(room.id, { offset: 0, limit: 1 })
+    const [last] = await log.listMessages(room.id, { offset: 0, limit: 1 })
+    const { id, kind, name, ordinal, updatedAt } = room
     const posts = (await log.readLog(room.id, FROM_THE_NEWEST, 10_000)).filter((row) => row.type === 'message.posted')
     summaries.push({
-      room,
-      member,
+      room: { id, kind, name, ordinal, updatedAt },
+      markerOrdinal: member.marker.ordinal,
       memberCount: others.length + 1,
       otherUserId: others.map((other) => other.userId).toSorted((a, b) => a - b)[0] ?? null,
-      lastMessage,
+      lastMessage: last ? shownOf(last) : null,
       deletedAfterMarker: posts.filter((row) => row.message.deletedAt !== null && row.seq > member.marker.seq).length,
     })
   }
   return summaries
+}
+
+export function shownOf({ id, authorId, content, fileUrl, attachments, createdAt }: Message): RoomSummary['lastMessage'] {
+  return { id, authorId, content, fileUrl, attachments, createdAt }
 }
 
 /** In order of room. */
@@ -54,8 +60,8 @@ function listContract({ open }: Contract): void {
     await writer.run(add(full, 8))
     const summaries = await summariesOf(storage, 5)
     expect(summaries).toMatchObject([
-      { room: { id: alone }, member: { userId: 5 }, memberCount: 1, otherUserId: null, lastMessage: null, deletedAfterMarker: 0 },
-      { room: { id: full, ordinal: 3 }, member: { userId: 5 }, memberCount: 4, otherUserId: 7, deletedAfterMarker: 1 },
+      { room: { id: alone }, memberCount: 1, otherUserId: null, lastMessage: null, deletedAfterMarker: 0 },
+      { room: { id: full, ordinal: 3 }, memberCount: 4, otherUserId: 7, deletedAfterMarker: 1 },
     ])
     expect(summaries).toEqual(await recountSummaries(storage, 5))
     expect(summaries[1]?.lastMessage).toMatchObject({ authorId: 9, attachments })

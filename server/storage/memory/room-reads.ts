@@ -1,5 +1,5 @@
 /** What is read of rooms and of who is in them. A deleted room is in none of it. */
-import type { RoomId, UserId } from '../../core/model.ts'
+import type { Message, RoomId, UserId } from '../../core/model.ts'
 import type { LogStore, Membership, RoomSummary } from '../storage.ts'
 import {
   copyMember,
@@ -86,13 +86,18 @@ function membershipOf(room: RoomState, { member, leftStamp }: MemberState): Memb
 function summaryOf(room: RoomState, { member }: MemberState): RoomSummary {
   const userIds = listPresent(room).map((present) => present.member.userId)
   const others = userIds.filter((userId) => userId !== member.userId)
-  const lastMessage = room.messages.findLast((message) => message.deletedAt === null)
+  const last = room.messages.findLast((message) => message.deletedAt === null)
+  const { id, kind, name, ordinal, updatedAt } = room.room
   return {
-    room: { ...room.room },
-    member: copyMember(member),
+    room: { id, kind, name, ordinal, updatedAt },
+    markerOrdinal: member.marker.ordinal,
     memberCount: userIds.length,
     otherUserId: others.length === 0 ? null : Math.min(...others),
-    lastMessage: lastMessage === undefined ? null : copyMessage(lastMessage),
+    lastMessage: last === undefined ? null : shownOf(copyMessage(last)),
     deletedAfterMarker: room.messages.filter((message) => message.deletedAt !== null && message.seq > member.marker.seq).length,
   }
+}
+
+function shownOf({ id, authorId, content, fileUrl, attachments, createdAt }: Message): RoomSummary['lastMessage'] {
+  return { id, authorId, content, fileUrl, attachments, createdAt }
 }

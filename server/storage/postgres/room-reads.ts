@@ -1,9 +1,9 @@
 /** What is read of rooms and of who is in them. A deleted room is in none of it. */
 import { sql } from 'kysely'
-import type { Room, UserId } from '../../core/model.ts'
+import type { Attachment, UserId } from '../../core/model.ts'
 import type { LogStore, Membership, RoomSummary } from '../storage.ts'
 import type { Database } from './database.ts'
-import { toMember, toMessage, toRoom, type MemberColumn, type MessageRow } from './rows.ts'
+import { toMember, toRoom } from './rows.ts'
 import type { Tables } from './tables.ts'
 
 type RoomReads = Pick<
@@ -82,22 +82,19 @@ async function listMembershipsOf(db: Database, userId: UserId): Promise<Membersh
   }))
 }
 
-/** Columns of three tables side by side: as JSON a thousand rooms take twice as long. */
-interface SummaryRow extends Pick<Tables['members'], MemberColumn>, Omit<MessageRow, 'message_id'> {
-  /** Null where the room has no message; all of the message's columns are then. */
-  message_id: number | null
-  rule: Room['rule']
-  name: string
-  description: string | null
-  space_id: number | null
-  head: number
-  updated_at: number
-  room_kind: Room['kind']
-  room_ordinal: number
-  room_created_at: number
+/** Columns side by side: as JSON a thousand rooms take twice as long. */
+interface SummaryRow extends Pick<Tables['rooms'], 'id' | 'kind' | 'name' | 'ordinal' | 'updated_at'> {
+  marker_ordinal: number
   members: number
   other: number | null
   deleted: number
+  /** Null where the room has no message; all that follows is then. */
+  message_id: number | null
+  author_id: number
+  content: string
+  file_url: string | null
+  attachments: Attachment[] | null
+  created_at: number
 }
 
 /**
@@ -106,11 +103,8 @@ interface SummaryRow extends Pick<Tables['members'], MemberColumn>, Omit<Message
  */
 async function listSummaries(db: Database, userId: UserId): Promise<RoomSummary[]> {
   const { rows } = await sql<SummaryRow>`
-    select m.id, m.room_id, m.user_id, m.role, m.nickname, m.joined_at, m.joined_seq, m.marker_seq, m.marker_ordinal, m.read_at,
-      r.kind as room_kind, r.rule, r.name, r.description, r.space_id, r.head, r.ordinal as room_ordinal,
-      r.created_at as room_created_at, r.updated_at,
-      l.message_seq, l.message_id, l.ordinal, l.author_id, l.kind, l.content, l.file_url, l.attachments, l.created_at, l.edited_at,
-      l.deleted_at, c.members, c.other, d.deleted
+    select r.id, r.kind, r.name, r.ordinal, r.updated_at, m.marker_ordinal, c.members, c.other, d.deleted,
+      l.message_id, l.author_id, l.content, l.file_url, l.attachments, l.created_at
     from members m
     join rooms r on r.id = m.room_id and r.deleted_at is null
     cross join lateral (
@@ -129,26 +123,15 @@ async function listSummaries(db: Database, userId: UserId): Promise<RoomSummary[
     where m.user_id = ${userId} and m.left_at is null
   `.execute(db)
   return rows.map((row) => ({
-    room: roomIn(row),
-    member: toMember(row),
+    room: { id: row.id, kind: row.kind, name: row.name, ordinal: row.ordinal, updatedAt: row.updated_at },
+    markerOrdinal: row.marker_ordinal,
     memberCount: row.members,
     otherUserId: row.other,
-    lastMessage: row.message_id === null ? null : toMessage(row),
+    lastMessage: row.message_id === null ? null : lastIn(row, row.message_id),
     deletedAfterMarker: row.deleted,
   }))
 }
 
-function roomIn(row: SummaryRow): Room {
-  return {
-    id: row.room_id,
-    kind: row.room_kind,
-    rule: row.rule,
-    name: row.name,
-    description: row.description,
-    spaceId: row.space_id,
-    head: row.head,
-    ordinal: row.room_ordinal,
-    createdAt: row.room_created_at,
-    updatedAt: row.updated_at,
-  }
+function lastIn({ author_id, content, file_url, attachments, created_at }: SummaryRow, id: number): RoomSummary['lastMessage'] {
+  return { id, authorId: author_id, content, fileUrl: file_url, attachments: attachments ?? [], createdAt: created_at }
 }

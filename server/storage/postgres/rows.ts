@@ -94,20 +94,7 @@ function toAddition(row: LogRowRecord, added: AddedMember): Pick<MemberAdded, 'm
   return { member: { ...who, joinedAt, joinedSeq, marker: { seq, ordinal, readAt } }, together }
 }
 
-/** What `toMember` reads. */
-export type MemberColumn =
-  | 'id'
-  | 'room_id'
-  | 'user_id'
-  | 'role'
-  | 'nickname'
-  | 'joined_at'
-  | 'joined_seq'
-  | 'marker_seq'
-  | 'marker_ordinal'
-  | 'read_at'
-
-export function toMember(row: Pick<Tables['members'], MemberColumn>): Member {
+export function toMember(row: Tables['members']): Member {
   return {
     id: row.id,
     roomId: row.room_id,
