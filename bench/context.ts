@@ -5,7 +5,7 @@ import type { Postgres } from './postgres.ts'
 import type { Programs } from './programs.ts'
 
 export type Engine = 'postgres' | 'embedded'
-export type SubjectName = 'madang' | 'baseline' | 'relay' | 'feed' | 'ws' | 'socket.io'
+export type SubjectName = 'madang' | 'baseline' | 'relay' | 'widget' | 'feed' | 'ws' | 'socket.io'
 
 export interface Context {
   options: Options
@@ -18,11 +18,13 @@ export interface Context {
 export interface OpenSubject {
   pid: number
   port: number
-  /** See expand_path in clients.h. */
+  /** See expand in clients.h. */
   path: string
   /** The frame to send, `%s` its text. */
   format: string
   isSocketIo: boolean
+  /** What a socket.io client says of itself as it connects, as JSON; expanded as `path`. */
+  auth?: string
   /** A line per connection. */
   tokensFile?: string
   /** Where those are who do not send, if they are somewhere else. */

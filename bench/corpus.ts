@@ -3,9 +3,10 @@ import type { Entry, LogStore, PostEntry } from '../server/storage/storage.ts'
 import { openPostgresStorage } from '../server/storage/postgres/index.ts'
 
 /** Words by how many of the large room's messages hold each. */
-export const words = { rare: '찹쌀떡', frequent: '회의', elsewhere: '수박' }
+export const words = { rare: '찹쌀떡', scattered: '호두과자', frequent: '회의', elsewhere: '수박' }
 
-const rareEvery = 1_000
+const rareEvery = 25_000
+const scatteredEvery = 1_000
 const frequentEvery = 10
 const batchSize = 1_000
 
@@ -32,8 +33,13 @@ const verbs = '확인했습니다 보냈어요 부탁드립니다 끝났습니�
 /** Message number `n`; neighbours differ, as they do where people write. */
 export function sentence(n: number): string {
   const pick = (list: string[], step: number) => list[Math.floor((n * step) / 7) % list.length]
-  const special = n % rareEvery === 1 ? `${words.rare} ` : n % frequentEvery === 3 ? `${words.frequent} ` : ''
-  return `${special}${pick(nouns, 3)} ${pick(nouns, 11)} ${n} ${pick(verbs, 5)}`
+  return `${specialIn(n)}${pick(nouns, 3)} ${pick(nouns, 11)} ${n} ${pick(verbs, 5)}`
+}
+
+function specialIn(n: number): string {
+  if (n % rareEvery === 1) return `${words.rare} `
+  if (n % scatteredEvery === 2) return `${words.scattered} `
+  return n % frequentEvery === 3 ? `${words.frequent} ` : ''
 }
 
 /** Through the storage's own commands, and indexed. The server that is measured runs in development mode. */

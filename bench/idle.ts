@@ -15,6 +15,8 @@ export interface IdleRow {
 
 type IdleSubject = keyof typeof idleSubjects
 
+const doors = new Set<IdleSubject>(['feed', 'widget'])
+
 /** Opened and closed first, so that code and pools that the first sockets bring are not counted. */
 const warmUpSockets = 500
 /** Until the sweep after the handshakes, and a last presence change, are over. */
@@ -27,7 +29,7 @@ export async function measureIdle(context: Context, onSkip: (text: string) => vo
   const rows: IdleRow[] = []
   const subjects = (Object.keys(idleSubjects) as IdleSubject[]).filter((name) => context.options.only.test(`idle/${name}`))
   for (const subject of subjects) {
-    if (subject === 'feed' && !hasMadang()) continue
+    if (doors.has(subject) && !hasMadang()) continue
     rows.push(...(await measureSubject(context, subject, reachable(socketCounts(context), onSkip))))
   }
   return rows

@@ -1,11 +1,16 @@
-import { rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { dirname } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { Server } from 'socket.io'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { OpenSubject } from './context.ts'
 import { measureLoad, type LoadResult } from './load.ts'
 import { buildPrograms } from './programs.ts'
+
+const traffic = { members: 5, senders: 3, inFlight: 0, rate: 500, seconds: 0.3, warmUpSeconds: 0.1, frameBytes: 100 }
 
 /** What the room does with the nth message (from 1) towards the member who came as number `member` (from 0). */
 type Deliver = (text: string, n: number, member: number) => string[]
@@ -44,7 +49,6 @@ async function measureRoom(deliver: Deliver): Promise<LoadResult> {
     membersPerRoom: 1,
     close: async () => {},
   }
-  const traffic = { members: 5, senders: 3, inFlight: 0, rate: 500, seconds: 0.3, warmUpSeconds: 0.1, frameBytes: 100 }
   return measureLoad({ program: programs?.load ?? '', cores: undefined }, subject, traffic)
 }
 
@@ -79,6 +83,43 @@ describe.skipIf(programs === undefined)('the load client (skipped without a C co
     expect(result).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disagree: 1 })
   })
 })
+
+it.skipIf(programs === undefined)(
+  'the load client speaks socket.io, each connection with a token of its own',
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'madang-load-'))
+    const tokensFile = join(directory, 'tokens')
+    writeFileSync(tokensFile, 'a\nb\nc\nd\ne')
+    const http = createServer()
+    const io = new Server(http)
+    const tokens: unknown[] = []
+    io.on('connection', (socket) => {
+      tokens.push(socket.handshake.auth['token'])
+      socket.on('chat message', (text: string) => io.emit('chat message', { id: 1, content: text }))
+    })
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+    const { port } = http.address() as AddressInfo
+    const subject: OpenSubject = {
+      pid: process.pid,
+      port,
+      path: '/socket.io/?EIO=4&transport=websocket',
+      format: '42["chat message","%s"]',
+      isSocketIo: true,
+      auth: '{"token":"%t"}',
+      tokensFile,
+      membersPerRoom: 1,
+      close: async () => {},
+    }
+    const result = await measureLoad({ program: programs?.load ?? '', cores: undefined }, subject, traffic)
+    expect(result).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disagree: 0, dead: 0, frameBytes: 100 })
+    expect(result.deliveries).toBeGreaterThan(300)
+    expect(new Set(tokens)).toEqual(new Set(['a', 'b', 'c', 'd', 'e']))
+    expect(tokens).toHaveLength(5)
+    await io.close()
+    rmSync(directory, { recursive: true })
+  },
+  30_000,
+)
 
 /** Member 2 gets the nth message only after `by` more; the three senders take turns. */
 function heldBack(nth: number, by: number): Deliver {

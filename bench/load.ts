@@ -112,7 +112,7 @@ interface LoadProcess extends ChildProcess {
 
 function start(client: LoadClient, subject: OpenSubject, args: (string | number)[]): LoadProcess {
   const tokens = subject.tokensFile === undefined ? [] : ['-t', subject.tokensFile]
-  const dialect = subject.isSocketIo ? ['-S'] : []
+  const dialect = subject.isSocketIo ? ['-S', '-a', subject.auth ?? ''] : []
   const listeners = subject.listenersAt === undefined ? [] : ['-r', subject.listenersAt, ...(subject.areStreams ? ['-e'] : [])]
   const all = [
     '-p',

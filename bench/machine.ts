@@ -75,6 +75,11 @@ export function readFileLimit(): number {
   return line?.[1] === 'unlimited' ? Infinity : Number(line?.[1] ?? 1024)
 }
 
+/** For who asks by himself, not by the load client. */
+export function pinMyself(core: string): void {
+  spawnSync('taskset', ['-pac', core, String(process.pid)])
+}
+
 /**
  * Puts the thread that has worked most, beside the main one, on the load's core and the rest on the server's: after its start
  * the embedded database's thread is that one, and its place is where PostgreSQL would be.

@@ -1,8 +1,8 @@
-/** Madang, started as anybody would start it, and a `guild` channel with its members made over HTTP. */
+/** Madang, started as anybody would start it: with a `guild` channel and its members, made over HTTP, or with visitors of the `widget` door. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SignJWT } from 'jose'
+import { SignJWT, type JWTPayload } from 'jose'
 import { pinThreads } from './machine.ts'
 import { answersOk, findFreePort, makeDirectory, startChild, waitFor, type Child } from './processes.ts'
 import type { Context, Engine, OpenSubject, Room } from './context.ts'
@@ -22,6 +22,8 @@ const joinsAtOnce = 16
 const firstUserId = 1_000
 /** A room of 15,000 would measure its own presence: each arrival is told to all who are there. */
 const idleMembersPerRoom = 100
+/** Idle visitors are people of their own, so there are as many tokens as sockets at most. */
+const idleVisitors = 15_000
 
 export interface MadangServer {
   child: Child
@@ -67,9 +69,8 @@ export async function openMadang(context: Context, room: Room): Promise<OpenSubj
     const userIds = Array.from({ length: room.members }, (_, i) => firstUserId + i)
     const tokens = await Promise.all(userIds.map((userId) => signToken(userId)))
     const channelId = await makeChannel(`http://127.0.0.1:${port}`, tokens)
-    const tokensFile = join(makeDirectory('tokens'), 'tokens')
     // `feed` wants to be told the user's id, too.
-    writeFileSync(tokensFile, tokens.map((token, i) => `${token}&user_id=${userIds[i]}`).join('\n'))
+    const tokensFile = writeTokens(tokens.map((token, i) => `${token}&user_id=${userIds[i]}`))
     return { ...opened(child, port), path: `/ws/${channelId}?token=%t`, tokensFile }
   } catch (error) {
     await child.stop()
@@ -81,6 +82,27 @@ export async function openMadang(context: Context, room: Room): Promise<OpenSubj
 export async function openMadangFeed(context: Context, { engine }: Room): Promise<OpenSubject> {
   const { child, port } = await startMadang(context, { engine, place: await placeOf(context, engine) })
   return { ...opened(child, port), path: '/ws/chat/%r?user_id=%d', membersPerRoom: idleMembersPerRoom }
+}
+
+/** Visitors of one project, all on its page. */
+export async function openMadangWidget(context: Context, { engine, members }: Room): Promise<OpenSubject> {
+  const visitors = Array.from({ length: members || idleVisitors }, (_, i) => ({ username: `visitor${i}`, projectId: 'bench' }))
+  const tokensFile = writeTokens(await Promise.all(visitors.map(sign)))
+  const { child, port } = await startMadang(context, { engine, place: await placeOf(context, engine) })
+  return {
+    ...opened(child, port),
+    path: '/socket.io/?EIO=4&transport=websocket',
+    format: '42["chat message","%s"]',
+    isSocketIo: true,
+    auth: '{"token":"%t"}',
+    tokensFile,
+  }
+}
+
+function writeTokens(lines: string[]): string {
+  const file = join(makeDirectory('tokens'), 'tokens')
+  writeFileSync(file, lines.join('\n'))
+  return file
 }
 
 function opened(child: Child, port: number): OpenSubject {
@@ -96,10 +118,11 @@ async function placeOf(context: Context, engine: Engine): Promise<string> {
 
 /** The account is made on first touch (A9), which spares a thousand password hashes. */
 export function signToken(userId: number): Promise<string> {
-  return new SignJWT({ username: `bench${userId}`, id: userId })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setExpirationTime('2h')
-    .sign(new TextEncoder().encode(secret))
+  return sign({ username: `bench${userId}`, id: userId })
+}
+
+function sign(claims: JWTPayload): Promise<string> {
+  return new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).setExpirationTime('2h').sign(new TextEncoder().encode(secret))
 }
 
 async function makeChannel(origin: string, tokens: string[]): Promise<number> {

@@ -19,7 +19,7 @@ export interface Report extends Results {
 }
 
 /** Subjects whose deliveries must be whole and in order. The baseline's pool mixes up what one sender sends quickly. */
-const mustBeFaultless = new Set(['madang', 'relay'])
+const mustBeFaultless = new Set(['madang', 'widget', 'relay'])
 
 /** Busier than this with other things, a machine of two cores gives other figures. */
 const quiet = 0.1

@@ -68,9 +68,10 @@ export async function measureRooms(context: Context, listener: RoomListener): Pr
   }
 }
 
-/** The baseline needs PostgreSQL; the relay needs no database and stands beside the first engine. */
+/** The baseline needs PostgreSQL, and so has the door that is measured beside it; the relay needs no database and stands beside the first engine. */
 function subjectsOf(engine: Engine, isFirst: boolean): RoomSubject[] {
   const subjects: RoomSubject[] = hasMadang() ? ['madang'] : []
+  if (engine === 'postgres' && hasMadang()) subjects.push('widget')
   if (engine === 'postgres') subjects.push('baseline')
   if (isFirst) subjects.push('relay')
   return subjects
@@ -99,8 +100,9 @@ async function measureSubject(context: Context, place: Place, listener: RoomList
   }
 }
 
-/** Paced, a relay has nothing to tell. */
+/** Paced, a relay has nothing to tell; of `widget` its fan-out is what differs. */
 function trafficsOf(subject: RoomSubject): TrafficName[] {
+  if (subject === 'widget') return ['saturated']
   return subject === 'relay' ? ['single', 'saturated'] : ['single', 'paced', 'saturated']
 }
 

@@ -1,18 +1,24 @@
 /** What is measured: each subject is opened for one room, and driven from outside only. */
 import { join } from 'node:path'
 import type { Context, Open, OpenSubject, Room, SubjectName } from './context.ts'
-import { openMadang, openMadangFeed } from './madang.ts'
+import { openMadang, openMadangFeed, openMadangWidget } from './madang.ts'
 import { acceptsConnections, findFreePort, startChild, waitFor, type Child } from './processes.ts'
 
 /** For the rooms that messages go through. */
-export const roomSubjects = { madang: openMadang, baseline: openBaseline, relay: openRelay } satisfies Partial<
-  Record<SubjectName, Open>
->
+export const roomSubjects = {
+  madang: openMadang,
+  widget: openMadangWidget,
+  baseline: openBaseline,
+  relay: openRelay,
+} satisfies Partial<Record<SubjectName, Open>>
 
 /** For the sockets that are only held. */
-export const idleSubjects = { feed: openMadangFeed, ws: openBareWs, 'socket.io': openBaseline } satisfies Partial<
-  Record<SubjectName, Open>
->
+export const idleSubjects = {
+  feed: openMadangFeed,
+  ws: openBareWs,
+  widget: openMadangWidget,
+  'socket.io': openBaseline,
+} satisfies Partial<Record<SubjectName, Open>>
 
 const node = [process.execPath, '--import', 'tsx']
 

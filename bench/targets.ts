@@ -1,4 +1,5 @@
 /** What Madang must reach, each as a figure of this run against a bound. */
+import type { SubjectName } from './context.ts'
 import type { EventLoop } from './event-loop.ts'
 import type { Groupware } from './groupware.ts'
 import type { IdleRow } from './idle.ts'
@@ -34,6 +35,7 @@ export function targetsOf(results: Results): Target[] {
     ...embeddedTargets(results),
     ...otherTargets(results),
     ...groupwareTargets(results.groupware),
+    ...widgetTargets(results),
   ]
 }
 
@@ -113,6 +115,20 @@ function groupwareTargets(groupware: Groupware | undefined): Target[] {
     atLeast('groupware, list of the chats: p99, one query per chat : madang', 10, quicker('list of the chats')),
     atLeast('groupware, 1,000 listeners: deliveries/s, SSE : feed', 0.5, deliveries('sse') / deliveries('feed')),
   ]
+}
+
+function widgetTargets({ rows, idle }: Results): Target[] {
+  const ratio = (members: number, figure: keyof Figures) =>
+    pick(rows, `postgres/${members}/saturated/widget`, figure) / pick(rows, `postgres/${members}/saturated/baseline`, figure)
+  const kbOf = (subject: SubjectName) => idle.find((row) => row.subject === subject && row.sockets === 15_000)?.kbPerSocket ?? NaN
+  const rooms = [100, 1000].flatMap((members) => {
+    const room = `widget, room of ${members.toLocaleString('en-US')}, saturated`
+    return [
+      atLeast(`${room}: deliveries/s, madang : baseline`, 10, ratio(members, 'deliveriesPerS')),
+      atMost(`${room}: server CPU per delivery, madang : baseline`, 0.1, ratio(members, 'cpuUsPerDelivery')),
+    ]
+  })
+  return [...rooms, atMost('widget, idle socket at 15,000, RSS, madang : socket.io', 1.2, kbOf('widget') / kbOf('socket.io'))]
 }
 
 function atLeast(name: string, bound: number, value: number): Target {
