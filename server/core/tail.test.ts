@@ -31,6 +31,7 @@ async function open() {
   const calls: number[] = []
   const handedOut: HandedOut[] = []
   const deaf = { times: 0 }
+  const finished = { times: 0 }
   const gate = { wait: async () => {} }
   const current = { log: faulty.storage.log }
   const tail = createTail({
@@ -48,7 +49,7 @@ async function open() {
       return facts.map((fact) => Object.assign(fact, { user: unknownUser(fact.userId) }))
     },
     handOut: (events, cursorAt) => handedOut.push(describeEvents(events, (event) => cursorAt((event as Fact).stamp))),
-    finish: () => {},
+    finish: () => void (finished.times += 1),
     onDeaf: () => void (deaf.times += 1),
   })
   await tail.start()
@@ -65,6 +66,7 @@ async function open() {
     otherId,
     handedOut,
     deaf,
+    finished,
     gate,
     calls,
     /** From now on another database answers. */
@@ -305,6 +307,15 @@ describe('[A7] cursors of the tail', () => {
     await settle()
     const last = parse(handedOut.at(-1)!.cursors.at(-1)!)
     expect(last.entries).toEqual(tail.position().entries)
+  })
+
+  it('[A7] cover only what everybody was handed: the position is read once the hand-out under way has finished', async () => {
+    const { tail, first, roomId, finished, say } = await open()
+    tail.hear(await say(first, roomId, 'a'))
+    await settle()
+    expect(finished.times).toBe(0)
+    tail.position()
+    expect(finished.times).toBe(1)
   })
 
   it('always name the newest journal, and closed ones that were heard to their end drop under the floor', async () => {
