@@ -8,6 +8,7 @@ let clock: ManualClock
 let taken: string[]
 let isReading: boolean
 let line: SendLine<string>
+let costs: Map<string, number>
 let openLine: (connection: Pick<SocketIoConnection, 'pause' | 'resume'>) => SendLine<string>
 
 beforeEach(() => {
@@ -15,12 +16,13 @@ beforeEach(() => {
   taken = []
   isReading = true
   const off = createLimit('off', () => 0)
+  costs = new Map()
   const limits = { sends: createLimit('2/2', () => clock.now()), login: off, register: off, connects: off }
   const connection = { pause: () => void (isReading = false), resume: () => void (isReading = true) }
   const shared = {
     door: { limits, clock },
     keys: ['address', 'user'],
-    costs: new Map(),
+    costs,
     take: (send: string) => taken.push(send),
   }
   openLine = (of) => new SendLine({ ...shared, connection: of })
@@ -46,6 +48,16 @@ describe('the line of one client', () => {
     expect(isOtherRead).toBe(false)
     await clock.advance(10_000)
     expect([taken.length, isOtherRead]).toEqual([6, true])
+  })
+
+  it('[A12] goes on reading a connection whose sends pass, however much waits at another', () => {
+    for (const text of ['a', 'b', 'c', 'd', 'e']) line.add(text, 100_000)
+    let isOtherRead = true
+    const connection = { pause: () => void (isOtherRead = false), resume: () => void (isOtherRead = true) }
+    const off = createLimit('off', () => 0)
+    const limits = { sends: off, login: off, register: off, connects: off }
+    new SendLine({ door: { limits, clock }, connection, keys: ['user'], costs, take: () => {} }).add('passes', 1)
+    expect(isOtherRead).toBe(true)
   })
 
   it('[A12] stops reading while much waits, and takes it up again', async () => {

@@ -43,7 +43,8 @@ export class SendLine<T> {
     this.waiting.push({ send, cost })
     this.count(cost)
     if (isFree) this.drain(this.options.keys)
-    if (this.cost > waitingMax) this.options.connection.pause()
+    // A line that is empty has nothing by which it would take up reading again.
+    if (this.waiting.length > 0 && this.cost > waitingMax) this.options.connection.pause()
   }
 
   /** `keys`: those that the first in line has not been let through by. */
