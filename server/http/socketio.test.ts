@@ -347,9 +347,11 @@ describe('a pause', () => {
     'keeps what comes unread until it ends, by %j',
     async (transports) => {
       const { socket, heard, connection, told } = await connect(transports)
-      connection.pause()
-      // Before the upgrade they could come in one read with its last packet, as what had been read already.
+      // Before the server has upgraded they could come in one read with the upgrade's last packet, as what had been read already.
       if (transports.length === 2) await until('the upgrade', () => socket.io.engine.transport.name === 'websocket')
+      socket.emit('n', -1)
+      await until('the first', () => told.splice(0).length === 1)
+      connection.pause()
       for (let nth = 0; nth < 20; nth++) socket.emit('n', nth)
       connection.write(events('still out'))
       await until('it', () => heard.length === 1)
