@@ -26,14 +26,14 @@ module.exports = {
       from: { path: '^server/(storage|bus|registry|files)/([^/]+)/', pathNot: tests },
       to: {
         path: '^server/',
-        pathNot: String.raw`^server/$1/($2/|storage\.ts|bus\.ts|registry\.ts|file-store\.ts|kind\.ts)|^server/core/(model|events|texts)\.ts$|^server/storage/storage\.ts$`,
+        pathNot: String.raw`^server/$1/($2/|storage\.ts|bus\.ts|registry\.ts|file-store\.ts|kind\.ts)|^server/core/(model|events|texts)\.ts$|^server/storage/storage\.ts$|^server/redis/`,
       },
     },
     {
-      name: 'http-knows-no-chat',
+      name: 'kits-know-no-chat',
       severity: 'error',
-      from: { path: '^server/http/', pathNot: tests },
-      to: { path: '^server/', pathNot: '^server/http/' },
+      from: { path: '^server/(http|redis)/', pathNot: tests },
+      to: { path: '^server/', pathNot: '^server/$1/' },
     },
     {
       name: 'dialects-know-core-and-http',

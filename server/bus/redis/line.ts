@@ -1,7 +1,6 @@
 /** One connection to Redis, which listens on one channel and publishes to it. It ends once, for whatever reason, and is then replaced. */
-import { createClient, ErrorReply } from 'redis'
+import { createRedisClient, reasonOf, type RedisClient } from '../../redis/client.ts'
 
-const connectMs = 5_000
 /** A line on which nothing came for so many probes is taken for dead. */
 const silentProbes = 3
 
@@ -21,7 +20,7 @@ export class Line {
   /** Resolves with the reason. */
   readonly ended: Promise<string>
   readonly end: (reason: string) => void
-  private readonly client: ReturnType<typeof createRedisClient>
+  private readonly client: RedisClient
   private readonly options: LineOptions
   private silence = 0
   private readonly probing: NodeJS.Timeout
@@ -76,21 +75,4 @@ export class Line {
     clearTimeout(deadline)
     this.end('closed')
   }
-}
-
-/** It does not come back by itself, and keeps nothing for later: both are the bus's. */
-function createRedisClient(url: string) {
-  return createClient({
-    url,
-    disableOfflineQueue: true,
-    maintNotifications: 'disabled',
-    socket: { reconnectStrategy: false, connectTimeout: connectMs },
-  })
-}
-
-/** Its code alone: Redis quotes a command's arguments in some of its texts, and there is the password among them, or a message. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error
-  if ('code' in error && typeof error.code === 'string') return error.code
-  return error instanceof ErrorReply ? (error.message.split(' ', 1)[0] ?? '') : error.name
 }

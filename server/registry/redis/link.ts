@@ -1,13 +1,18 @@
 /** The connection to Redis: sought again for as long as it is wanted, and replaced where it does not answer. Nothing waits in it for later. */
 import { setTimeout as wait } from 'node:timers/promises'
-import { createClient, ErrorReply } from 'redis'
+import { ErrorReply } from 'redis'
+import { connectMs, createRedisClient, reasonOf, type RedisClient } from '../../redis/client.ts'
 import { RegistryUnavailable } from '../registry.ts'
 
-const connectMs = 5_000
 /** Redis answers in a millisecond. A connection that does not answer for so long is replaced. */
 const answerMs = 2_000
 const firstRetryMs = 100
 const lastRetryMs = 2_000
+
+/** Redis did not answer in time. */
+class Silence extends Error {
+  readonly code = 'silent'
+}
 
 export interface LinkOptions {
   /** `redis://` or `rediss://`, with name and password where Redis wants them. */
@@ -20,13 +25,11 @@ export interface LinkOptions {
   onNotice(text: string): void
 }
 
-type Client = ReturnType<typeof createRedisClient>
-
 export class Link {
   private readonly options: LinkOptions
   /** Null while Redis is away. */
-  private client: Client | null = null
-  private latest: Client | null = null
+  private client: RedisClient | null = null
+  private latest: RedisClient | null = null
   private running: Promise<void> | null = null
   private readonly closing = new AbortController()
 
@@ -39,12 +42,12 @@ export class Link {
   }
 
   /** Throws RegistryUnavailable where Redis is away, silent or will not do it. What was asked may have been done. */
-  async ask<T>(call: (client: Client) => Promise<T>): Promise<T> {
+  async ask<T>(call: (client: RedisClient) => Promise<T>): Promise<T> {
     const { client } = this
     if (client === null) throw new RegistryUnavailable('Redis is away')
     const done = new AbortController()
     const silence = wait(answerMs, undefined, { signal: done.signal, ref: false }).then(() => {
-      throw new Error('silent')
+      throw new Silence()
     })
     try {
       return await Promise.race([call(client), silence])
@@ -108,27 +111,9 @@ export class Link {
 }
 
 /** Resolves with the reason. */
-function endOf(client: Client): Promise<string> {
+function endOf(client: RedisClient): Promise<string> {
   return new Promise((resolve) => {
     client.on('error', (error: unknown) => resolve(reasonOf(error)))
     client.on('end', () => resolve('ended'))
   })
-}
-
-/** It does not come back by itself, and keeps nothing for later: both are ours. */
-function createRedisClient(url: string) {
-  return createClient({
-    url,
-    disableOfflineQueue: true,
-    maintNotifications: 'disabled',
-    socket: { reconnectStrategy: false, connectTimeout: connectMs },
-  })
-}
-
-/** Its code alone: Redis quotes a command's arguments in some of its texts, and there are passwords and tokens among them (A6). */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error
-  if ('code' in error && typeof error.code === 'string') return error.code
-  if (error instanceof ErrorReply) return error.message.split(' ', 1)[0] ?? ''
-  return error.message === 'silent' ? 'silent' : error.name
 }
