@@ -12,6 +12,7 @@ const both: UserConfig = {
   logLevel: 'warn',
 }
 
+// Both builds write there; `rolldown -c`, the first step of `npm run build`, has emptied dist.
 const build = { outDir: path('dist/web'), emptyOutDir: false, modulePreload: false, reportCompressedSize: false } as const
 
 const panel: UserConfig = { ...both, root: path('web/panel'), base: '/widget/', build: { ...build, assetsInlineLimit: 0 } }

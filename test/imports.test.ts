@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const project = fileURLToPath(new URL('..', import.meta.url))
 const depcruise = join(project, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
+const oxlint = join(project, 'node_modules/oxlint/bin/oxlint')
 const config = '.dependency-cruiser.cjs'
 
 interface Result {
@@ -16,8 +17,15 @@ interface Result {
 }
 
 function check(directory: string, folders: string[]): Promise<Result> {
+  return run(directory, [depcruise, '--config', config, ...folders])
+}
+
+function lint(directory: string, folders: string[]): Promise<Result> {
+  return run(directory, [oxlint, '--format', 'unix', ...folders])
+}
+
+function run(directory: string, words: string[]): Promise<Result> {
   return new Promise((resolve) => {
-    const words = [depcruise, '--config', config, ...folders]
     execFile(process.execPath, words, { cwd: directory, maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), output: stdout + stderr })
     })
@@ -53,6 +61,13 @@ const breaches: Breach[] = [
   { rule: 'no-development-dependencies-in-the-server', from: 'server/http/x.ts', to: 'fast-check' },
 ]
 
+/** Of files with JSX in them, which dependency-cruiser does not read: the linter does. */
+const jsxBreaches = [
+  { from: 'web/panel/x.tsx', to: 'server/core/y.ts' },
+  { from: 'web/loader/x.ts', to: 'web/panel/y.tsx' },
+  { from: 'server/dialects/widget/x.ts', to: 'web/panel/y.tsx' },
+]
+
 let place: string
 
 beforeAll(async () => {
@@ -64,10 +79,11 @@ afterAll(() => rm(place, { recursive: true, force: true }))
 async function plant(name: string, planted: Breach[]): Promise<string> {
   const directory = join(place, name)
   await mkdir(directory)
-  for (const file of [config, 'tsconfig.json', 'package.json']) await cp(join(project, file), join(directory, file))
+  for (const file of [config, '.oxlintrc.json', 'tsconfig.json', 'package.json'])
+    await cp(join(project, file), join(directory, file))
   await symlink(join(project, 'node_modules'), join(directory, 'node_modules'))
   for (const { rule, from, to } of planted) {
-    const isFile = to.endsWith('.ts')
+    const isFile = /\.tsx?$/.test(to)
     if (isFile) await write(directory, to, rule === 'no-cycles' ? importOf(to, from) : '')
     await write(directory, from, isFile ? importOf(from, to) : `import * as planted from '${to}'\nexport const used = planted\n`)
   }
@@ -104,6 +120,15 @@ describe('who imports whom', () => {
       expect(found.output).toContain(`error ${breach.rule}: ${apart(breach, breach.nth).from} `)
       expect(found.code).toBeGreaterThan(0)
     })
+  })
+
+  it('is noticed where it is not by a file with JSX, or of one', async () => {
+    const planted = jsxBreaches.map((breach) => ({ rule: '', ...breach }))
+    const good = { rule: '', from: 'web/panel/good.tsx', to: 'web/panel/y.tsx' }
+    const found = await lint(await plant('jsx', [...planted, good]), ['server', 'web'])
+    const files = [...found.output.matchAll(/^(\S+?):\d.*no-restricted-imports/gm)].map(([, file]) => file!)
+    expect(files.toSorted()).toEqual(jsxBreaches.map(({ from }) => from).toSorted())
+    expect(found.code).toBeGreaterThan(0)
   })
 
   it('says nothing of a tree that keeps them', async () => {

@@ -30,9 +30,29 @@ describe('docs/operations.md', () => {
   })
 })
 
-describe('.env.example', () => {
-  it('names only settings that there are, and those of the compose file', () => {
-    const named = [...example.matchAll(/^#? ?([A-Z_]+)=/gm)].map(([, name]) => name!)
-    expect(named.filter((name) => ![...settingNames, 'POSTGRES_PASSWORD'].includes(name))).toEqual([])
+describe('compose.yaml', () => {
+  const compose = readFileSync(new URL('../compose.yaml', import.meta.url), 'utf8')
+  const asked = new Set([...compose.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name!))
+  /** Its own: the port inside, the directories of the image, its services; and another name of `JWT_SECRET`. */
+  const settled = ['PORT', 'HOST', 'DATA_DIR', 'FILES_DIR', 'DATABASE_URL', 'REDIS_URL', 'SECRET_KEY']
+
+  it('passes every setting on that it does not settle itself', () => {
+    const passed = [...compose.matchAll(/^ {6}([A-Z_]+): \$\{\1:/gm)].map(([, name]) => name!)
+    const wanted = settingNames.filter((name) => !settled.includes(name))
+    expect(passed.filter((name) => name !== 'POSTGRES_PASSWORD').toSorted()).toEqual(wanted.toSorted())
+  })
+
+  it('takes them from .env, of which .env.example has each and no other', () => {
+    const named = [...example.matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name!)
+    expect(named.toSorted()).toEqual([...asked].toSorted())
+  })
+
+  it('.env.example tells the defaults', () => {
+    const lines = [...example.matchAll(/^(?:# )?([A-Z_]+)=(?!.*…)(.+)$/gm)]
+    const told = lines
+      .filter(([, name]) => name !== 'POSTGRES_PASSWORD')
+      .map(([, name, value]) => [name!, value!.replaceAll("'", '')])
+    const usual = parseConfig({ JWT_SECRET: secret }, false)
+    expect(parseConfig({ JWT_SECRET: secret, ...(Object.fromEntries(told) as Record<string, string>) }, false)).toEqual(usual)
   })
 })

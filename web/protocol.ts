@@ -42,8 +42,10 @@ export type Trouble = 'expired' | 'refused'
 export type ToPanel =
   | { type: 'settings'; settings: Settings }
   | { type: 'open'; isOpen: boolean }
-  /** Somebody else, or the answer to `renew`. */
+  /** The page's wish: somebody else, the same with a new token, or nobody. */
   | { type: 'user'; credential: Credential }
+  /** The answer to `renew`. Without a token the page could not say just now: nobody is signed out by it. */
+  | { type: 'renewed'; credential: Credential }
 
 export type ToLoader =
   | { type: 'ready' }

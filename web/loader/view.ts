@@ -50,7 +50,7 @@ export class View {
     this.#launcher.addEventListener('click', () => events.toggle())
     this.#launcher.addEventListener('keydown', ({ key }) => key === 'Escape' && events.close())
     this.#badge.className = 'badge'
-    this.#badge.ariaHidden = 'true'
+    this.#badge.setAttribute('aria-hidden', 'true')
     this.#status.className = 'status'
     this.#status.setAttribute('role', 'status')
     this.#launcher.append(draw('talk'), draw('shut'), this.#badge)
@@ -91,8 +91,12 @@ export class View {
     this.#label()
   }
 
-  /** A new frame in the old one's place: one that is sent elsewhere would add to the page's history. */
+  /**
+   * A new frame in the old one's place: one that is sent elsewhere would add to the page's history. It takes the focus of the old one and
+   * no other, as nobody has asked for it.
+   */
   mountFrame(address: string, onLoad: (frame: HTMLIFrameElement) => void): void {
+    const hadFocus = this.#frame !== null && this.#root.activeElement === this.#frame
     this.#frame?.remove()
     const frame = document.createElement('iframe')
     frame.addEventListener('load', () => onLoad(frame))
@@ -100,7 +104,7 @@ export class View {
     this.#frame = frame
     this.#label()
     this.#root.append(frame)
-    if (this.isOpen) frame.focus()
+    if (hadFocus) frame.focus()
   }
 
   focusLauncher(): void {
@@ -119,8 +123,8 @@ export class View {
   #label(): void {
     const { open, shut, panel, unread } = texts[this.#locale]
     const count = this.#unread
-    this.#launcher.ariaLabel = this.isOpen ? shut : count > 0 ? `${open}, ${unread(count)}` : open
-    this.#launcher.ariaExpanded = String(this.isOpen)
+    this.#launcher.setAttribute('aria-label', this.isOpen ? shut : count > 0 ? `${open}, ${unread(count)}` : open)
+    this.#launcher.setAttribute('aria-expanded', String(this.isOpen))
     if (this.#frame !== null) this.#frame.title = panel
   }
 }

@@ -4,7 +4,7 @@ import type { Emit } from './listeners.ts'
 import { completeOptions, parseLocale, parseTheme, type CompleteOptions, type Options, type TokenSource } from './options.ts'
 import { View } from './view.ts'
 
-/** A panel that has not answered by then is loaded again: its server may have been away. */
+/** A panel that has not loaded by then, or not answered its greeting, is loaded again: its server may have been away. */
 const answerWithinMs = 15_000
 
 export class Widget {
@@ -19,6 +19,8 @@ export class Widget {
   #timer: ReturnType<typeof setTimeout> | undefined
   /** What had the focus as the panel was opened. */
   #before: Element | null = null
+  /** What stands before the page's title. */
+  #titlePrefix = ''
 
   /** `origin`: where this script and so the panel is from. Throws TypeError for options without a project. */
   constructor(options: Options, origin: string, emit: Emit) {
@@ -63,7 +65,7 @@ export class Widget {
   /** Another person, or the same with a new token; null signs out. */
   setUser(token: TokenSource | null): void {
     this.#options.token = token
-    void this.#tellUser()
+    void this.#tellCredential('user')
   }
 
   setLocale(locale: string): void {
@@ -81,6 +83,7 @@ export class Widget {
     this.#setTitle('')
     clearTimeout(this.#timer)
     this.#port?.close()
+    this.#port = null
     this.#darkness.removeEventListener('change', this.#update)
     window.removeEventListener('load', this.#onLoad)
     this.#view.remove()
@@ -110,27 +113,36 @@ export class Widget {
 
   #mount(): void {
     this.#hasFrame = true
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#mount(), answerWithinMs)
+    this.#awaitAnswer()
     this.#view.mountFrame(`${this.#origin}/widget/panel`, (frame) => void this.#greet(frame))
   }
 
+  #awaitAnswer(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#mount(), answerWithinMs)
+  }
+
   async #greet(frame: HTMLIFrameElement): Promise<void> {
+    // The page may take its time to find a token.
+    clearTimeout(this.#timer)
     this.#port?.close()
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     port1.addEventListener('message', ({ data }: MessageEvent<ToLoader>) => this.#hear(data))
     port1.start()
     const credential = await findCredential(this.#options.token)
+    // The widget is gone meanwhile, or the frame has loaded again.
+    if (this.#port !== port1) return
+    this.#awaitAnswer()
     const greeting: Greeting = { madang: 1, settings: this.#settings, credential, isOpen: this.#view.isOpen }
     frame.contentWindow?.postMessage(greeting, this.#origin, [port2])
   }
 
-  async #tellUser(): Promise<void> {
+  async #tellCredential(type: 'user' | 'renewed'): Promise<void> {
     const { token } = this.#options
     const credential = await findCredential(token)
     // Another call may have come meanwhile.
-    if (token === this.#options.token) this.#tell({ type: 'user', credential })
+    if (token === this.#options.token) this.#tell({ type, credential })
   }
 
   #hear(told: ToLoader): void {
@@ -140,7 +152,7 @@ export class Widget {
       this.#tell({ type: 'open', isOpen: this.#view.isOpen })
       this.#emit('ready')
     } else if (told.type === 'close') this.close()
-    else if (told.type === 'renew') void this.#tellUser()
+    else if (told.type === 'renew') void this.#tellCredential('renewed')
     else if (told.type === 'message') this.#emit('message', told.message)
     else if (told.type === 'trouble') this.#emit(told.trouble, told.text)
     else this.#showUnread(told.count)
@@ -148,12 +160,17 @@ export class Widget {
 
   #showUnread(count: number): void {
     this.#view.setUnread(count)
-    this.#setTitle(count > 0 ? `(${count}) ` : '')
+    this.#setTitle(count > 0 ? `(${count})` : '')
     this.#emit('unread', count)
   }
 
-  #setTitle(before: string): void {
-    if (this.#options.title) document.title = before + document.title.replace(/^\(\d+\) /, '')
+  /** A number that the page's own title begins with is left alone. */
+  #setTitle(prefix: string): void {
+    if (!this.#options.title || prefix === this.#titlePrefix) return
+    const { title } = document
+    const own = title.startsWith(this.#titlePrefix) ? title.slice(this.#titlePrefix.length) : title
+    document.title = `${prefix} ${own.trim()}`.trim()
+    this.#titlePrefix = prefix
   }
 
   #giveFocusBack(): void {

@@ -26,8 +26,9 @@ export function Avatar({ name, address }: { name: string; address: string | null
 }
 
 function initialOf(name: string): string {
-  const [first] = new Intl.Segmenter('ko').segment(name.trim())
-  return first?.segment.toUpperCase() ?? '?'
+  // Composed, as a syllable's first letter is no initial.
+  const [first = '?'] = name.normalize().trim()
+  return first.toUpperCase()
 }
 
 function tintOf(name: string): number {

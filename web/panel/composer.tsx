@@ -21,9 +21,7 @@ export function Composer({ state, room }: { state: RoomState; room: Room }) {
   const left = lengthMax - length
   const { onSubmit, ...sending } = useSending(field, send)
 
-  useEffect(() => {
-    if (state.isOpen) field.current?.focus({ preventScroll: true })
-  }, [state.isOpen, isSignedIn])
+  useEffect(() => (state.isOpen ? focusWithPanel(field.current!) : undefined), [state.isOpen, isSignedIn])
   useEffect(() => fit(field.current!), [])
 
   function note(): void {
@@ -80,6 +78,14 @@ function SendButton({ label, isOff }: { label: string; isOff: boolean }) {
       <Icon name="send" />
     </button>
   )
+}
+
+/** At once where the panel has the page's focus, else as soon as it gets it: it is the page's to give. */
+function focusWithPanel(box: HTMLTextAreaElement): () => void {
+  const focus = () => box.focus({ preventScroll: true })
+  if (document.hasFocus()) focus()
+  else window.addEventListener('focus', focus, { once: true })
+  return () => window.removeEventListener('focus', focus)
 }
 
 function lengthOf(text: string): number {

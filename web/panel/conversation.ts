@@ -24,6 +24,9 @@ export interface Conversation {
 /** The server's pages, of a history without a cursor and of older ones (W3, W10). */
 export const pageSize = 50
 
+/** So many messages are kept in sight of a reader who is at the end; cut down to by pages, as each cut draws the list anew. */
+export const keptMax = 500
+
 export const emptyConversation: Conversation = { messages: [], pendings: [], hasOlder: false }
 
 /** A history that is not joined to what was there: all else is forgotten, but for what was not sent. */
@@ -40,14 +43,20 @@ export function addMessages(to: Conversation, arrived: readonly ChatMessage[], m
   return { ...to, messages: merge(to.messages, arrived), pendings }
 }
 
-/** The answer may come after the message itself; until then this keeps it from being seen twice. */
+/** The answer may come after the message itself; until then this keeps it from being seen twice. What was refused has not come. */
 function pairTwin(pendings: readonly Pending[], message: ChatMessage): readonly Pending[] {
-  const first = pendings.find(({ twin, content }) => twin === null && content === message.content)
+  const first = pendings.find((one) => one.twin === null && one.failure === null && one.content === message.content)
   return pendings.map((pending) => (pending === first ? { ...pending, twin: message.id } : pending))
 }
 
 export function addOlder(to: Conversation, messages: readonly ChatMessage[]): Conversation {
   return { ...to, messages: merge(to.messages, messages), hasOlder: messages.length >= pageSize }
+}
+
+/** Without the oldest, where there are many: they can be had again. */
+export function dropOldest(from: Conversation): Conversation {
+  if (from.messages.length < keptMax + pageSize) return from
+  return { ...from, messages: from.messages.slice(-keptMax), hasOlder: true }
 }
 
 function merge(known: readonly ChatMessage[], arrived: readonly ChatMessage[]): readonly ChatMessage[] {
@@ -70,7 +79,10 @@ export function addPending(to: Conversation, key: string, content: string, creat
   return { ...to, pendings: [...to.pendings, { key, content, createdAt, failure: null, twin: null }] }
 }
 
-/** The server has stored it: it stands under its id at once, and the message itself, when it comes, takes its place. */
+/**
+ * The server has stored it: it stands under its id at once, and the message itself, when it comes, takes its place. One that was stored
+ * before the oldest that is here comes with the older ones: put in now, it would hide that there are others between.
+ */
 export function confirmPending(
   of: Conversation,
   key: string,
@@ -79,7 +91,8 @@ export function confirmPending(
   const pending = of.pendings.find((one) => one.key === key)
   if (pending === undefined) return of
   const left = dropPending(of, key)
-  if (of.messages.some(({ id }) => id === confirmed.id)) return left
+  const isBeforeAll = of.hasOlder && confirmed.id < (of.messages[0]?.id ?? 0)
+  if (isBeforeAll || of.messages.some(({ id }) => id === confirmed.id)) return left
   const message = { ...confirmed, content: pending.content, created_at: pending.createdAt }
   return { ...left, messages: merge(of.messages, [message]) }
 }
@@ -101,6 +114,6 @@ function changePending(of: Conversation, key: string, change: Partial<Pending>):
 }
 
 /** Others' messages behind this one. */
-export function countAfter({ messages }: Conversation, seen: number, me: string): number {
+export function countAfter(messages: readonly ChatMessage[], seen: number, me: string): number {
   return messages.filter(({ id, username }) => id > seen && username !== me).length
 }

@@ -79,7 +79,8 @@ export function openLink(findToken: () => Promise<string | null>, events: LinkEv
       const answer = await ask<{ messages?: ChatMessage[] }>(socket.timeout(answerWithinMs).emitWithAck('older', { before }))
       return answer?.messages ?? null
     },
-    close: () => void socket.disconnect(),
+    // Its end is told as any other, and is nobody's business any more.
+    close: () => void socket.off().disconnect(),
   }
 }
 

@@ -23,7 +23,7 @@ export function MessageList({ state, room, children }: MessageListProps) {
   const { locale } = settings
   const texts = textsOf[locale]
   const rows = useMemo(() => rowsOf(conversation, me?.username ?? '', divider), [conversation, me?.username, divider])
-  const { list, isAtEnd, hasNew, toEnd } = useScroll(state, () => void room.loadOlder())
+  const { list, isAtEnd, hasNew, toEnd } = useScroll(state, room)
   const isSettled = useSettled(state)
   return (
     <div className="stage">

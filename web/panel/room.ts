@@ -55,6 +55,7 @@ export class Room {
   #state: RoomState
   #seat: Seat | null = null
   #unread = 0
+  #isAtEnd = true
   #retryAfterMs = retryMs.first
   #retryTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -65,7 +66,7 @@ export class Room {
     this.#state = { ...nobody, settings, isOpen, standing: 'signedOut' }
     parent.listen((told) => this.#hear(told))
     document.addEventListener('visibilitychange', () => this.#look())
-    this.#signIn(credential)
+    this.#take(credential, false)
   }
 
   readonly getState = (): RoomState => this.#state
@@ -94,6 +95,9 @@ export class Room {
 
   readonly close = (): void => this.#parent.tell({ type: 'close' })
 
+  /** Whether the reader is at the list's end, where old messages may go without his noticing. */
+  readonly follow = (isAtEnd: boolean): void => void (this.#isAtEnd = isAtEnd)
+
   readonly loadOlder = async (): Promise<void> => {
     const { conversation: shown, isLoadingOlder, standing } = this.#state
     const [oldest] = shown.messages
@@ -116,12 +120,18 @@ export class Room {
     this.#look()
   }
 
+  #receive(next: Conversation): void {
+    const kept = this.#isAtEnd ? conversation.dropOldest(next) : next
+    this.#seat?.seen.drop(next.messages.slice(0, next.messages.length - kept.messages.length))
+    this.#change(kept)
+  }
+
   // ------------------------------------------------------------------------------------------------ the page
 
   #hear(told: ToPanel): void {
     if (told.type === 'open') this.#watch(told.isOpen)
     else if (told.type === 'settings') this.#set({ settings: told.settings })
-    else this.#signIn(told.credential)
+    else this.#take(told.credential, told.type === 'renewed')
   }
 
   #watch(isOpen: boolean): void {
@@ -146,12 +156,16 @@ export class Room {
 
   // ------------------------------------------------------------------------------------------------ who
 
+  #take(credential: Credential, isRenewal: boolean): void {
+    this.#signer.take(credential)
+    // The page could not say just now: it is asked again.
+    if (isRenewal && credential.token === null) return
+    this.#signIn(credential)
+  }
+
   #signIn(credential: Credential): void {
     const person = findPerson(credential.token)
     const me = person?.project === this.#state.settings.project ? person : null
-    this.#signer.take(credential)
-    // In mid-renewal nobody is told apart from somebody whose page cannot say just now.
-    if (credential.token === null && credential.canRenew && this.#seat !== null) return
     if (me === null || me.username !== this.#seat?.me.username) this.#changeSeat(me, credential.token)
     else if (this.#state.standing === 'expired' || this.#state.standing === 'refused') this.#connect()
   }
@@ -211,12 +225,12 @@ export class Room {
         const put = isFresh ? conversation.startOver : conversation.addMessages
         this.#retryAfterMs = retryMs.first
         this.#set({ standing: 'online', hasHistory: true })
-        this.#change(put(this.#state.conversation, messages, me))
+        this.#receive(put(this.#state.conversation, messages, me))
         for (const { key, failure } of this.#state.conversation.pendings) if (failure === null) this.#deliver(key)
       },
       onMessage: (message) => {
         if (message.username !== me && this.#state.settings.hasSound && !this.#isWatched) playTone()
-        this.#change(conversation.addMessages(this.#state.conversation, [message], me))
+        this.#receive(conversation.addMessages(this.#state.conversation, [message], me))
         this.#parent.tell({ type: 'message', message })
       },
       onEdit: (id, content) => this.#change(conversation.editMessage(this.#state.conversation, id, content)),

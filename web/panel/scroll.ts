@@ -1,6 +1,6 @@
 /** Where the reader is in the list: at its end he stays there, further up nothing moves under his eyes. */
 import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react'
-import type { RoomState } from './room.ts'
+import type { Room, RoomState } from './room.ts'
 
 /** That near to the end is at the end. */
 const nearPx = 48
@@ -15,14 +15,12 @@ export interface Scroll {
   toEnd: () => void
 }
 
-export function useScroll(state: RoomState, loadOlder: () => void): Scroll {
+export function useScroll(state: RoomState, room: Room): Scroll {
   const { conversation, isOpen } = state
   const list = useRef<HTMLDivElement>(null)
   const was = useRef({ isAtEnd: true, height: 0, shown: 0, oldest: -1, newest: -1, pendings: 0 })
   const [isAtEnd, setIsAtEnd] = useState(true)
   const [hasNew, setHasNew] = useState(false)
-  const load = useRef(loadOlder)
-  load.current = loadOlder
 
   const toEnd = () => list.current?.scrollTo({ top: list.current.scrollHeight })
 
@@ -37,8 +35,8 @@ export function useScroll(state: RoomState, loadOlder: () => void): Scroll {
     else if (isPrepended) box.scrollTop += box.scrollHeight - before.height
     if (!before.isAtEnd && newest > before.newest && before.newest !== -1) setHasNew(true)
     was.current = { ...before, height: box.scrollHeight, oldest, newest, pendings }
-    if (box.scrollTop < aheadPx) load.current()
-  }, [conversation])
+    if (box.scrollTop < aheadPx) void room.loadOlder()
+  }, [conversation, room])
 
   useEffect(() => {
     const box = list.current!
@@ -49,8 +47,9 @@ export function useScroll(state: RoomState, loadOlder: () => void): Scroll {
       was.current.isAtEnd = isNow
       was.current.height = box.scrollHeight
       setIsAtEnd(isNow)
+      room.follow(isNow)
       if (isNow) setHasNew(false)
-      if (box.scrollTop < aheadPx) load.current()
+      if (box.scrollTop < aheadPx) void room.loadOlder()
     }
     // The keyboard comes up, or the field grows.
     const watcher = new ResizeObserver(() => {
@@ -63,7 +62,7 @@ export function useScroll(state: RoomState, loadOlder: () => void): Scroll {
       watcher.disconnect()
       box.removeEventListener('scroll', follow)
     }
-  }, [])
+  }, [room])
 
   useEffect(() => {
     if (isOpen && state.divider !== null) list.current?.querySelector('.divider')?.scrollIntoView({ block: 'center' })

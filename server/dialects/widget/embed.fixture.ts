@@ -1,9 +1,10 @@
 /** For tests: visitors of a host's page that has the widget, in a real browser. */
 import type { FrameLocator, Locator, Page } from 'playwright-core'
-import { expect } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { until } from '../../../test/chat.ts'
-import { servePage, type PageServer, type TestBrowser } from '../../../test/browser.ts'
-import { signGuest } from './widget.fixture.ts'
+import { describeBrowser, openBrowser, servePage, type TestBrowser } from '../../../test/browser.ts'
+import { startServer, type TestServer } from '../../../test/harness.ts'
+import { closeGuests, signGuest } from './widget.fixture.ts'
 
 /** `Madang`, as a page has it; what runs there is type-checked here. */
 declare const Madang: {
@@ -17,10 +18,62 @@ export function pageWith(serverUrl: string, { head = '', body = '<h1>주인 사�
   return `<!doctype html><html lang="ko"><head><title>host</title>${head}<script async src="${serverUrl}/widget.js"></script></head><body>${body}</body></html>`
 }
 
-/** Its name below `.test` is another site than the server's: the panel is a third party there. */
-export async function serveHost(html: string, headers: Record<string, string> = {}): Promise<PageServer> {
-  const pages = await servePage(html, headers)
-  return { ...pages, origin: `http://shop.test:${pages.port}` }
+let projects = 0
+export const newProject = () => `가게-${++projects}`
+
+/** One server for a file's tests, and a browser that blocks third-party cookies. */
+export function describeEmbed(name: string, tests: (embed: Embed) => void): void {
+  describeBrowser(name, () => {
+    const embed = new Embed()
+    beforeAll(() => embed.open())
+    afterEach(() => embed.clear())
+    afterAll(() => embed.close())
+    tests(embed)
+  })
+}
+
+class Embed {
+  server!: TestServer
+  /** The address of a page that has the script and nothing else. */
+  host!: string
+  #browser!: TestBrowser
+  readonly #pages: Page[] = []
+  readonly #stops: (() => Promise<void>)[] = []
+
+  async open(): Promise<void> {
+    this.server = await startServer()
+    this.#browser = await openBrowser(['--test-third-party-cookie-phaseout'])
+    this.host = await this.serve(pageWith(this.server.url))
+  }
+
+  /** Its name below `.test` is another site than the server's: the panel is a third party there. Returns the origin. */
+  async serve(html: string, headers: Record<string, string> = {}): Promise<string> {
+    const pages = await servePage(html, headers)
+    this.#stops.push(() => pages.close())
+    return `http://shop.test:${pages.port}`
+  }
+
+  async visit(address: string): Promise<Page> {
+    const page = await this.#browser.visit(address)
+    this.#pages.push(page)
+    return page
+  }
+
+  async come(host: string, coming: Coming): Promise<Visitor> {
+    return start(await this.visit(host), coming)
+  }
+
+  /** After each test. */
+  async clear(): Promise<void> {
+    closeGuests()
+    for (const page of this.#pages.splice(0)) await page.context().close()
+  }
+
+  async close(): Promise<void> {
+    await this.#browser?.close()
+    for (const stop of this.#stops) await stop()
+    await this.server?.stop()
+  }
 }
 
 export interface Visitor {
@@ -44,10 +97,6 @@ export interface Coming {
   isClosed?: boolean
   /** Claims, or signing options. */
   more?: object
-}
-
-export async function come(browser: TestBrowser, host: string, coming: Coming): Promise<Visitor> {
-  return start(await browser.visit(host), coming)
 }
 
 /** On a page that is loaded already. */
