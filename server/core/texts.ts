@@ -74,6 +74,11 @@ export function isGuestName(name: string): boolean {
   return name !== '' && isStorable(name) && isWithin(name, limits.name) && !/\p{Cc}/u.test(name)
 }
 
+/** By which a guest goes at the other doors (W9). */
+export function guestUsername({ projectId, name }: { projectId: string; name: string }): string {
+  return `guest:${projectId}:${name}`
+}
+
 /** http, https or our own `/uploads/`, which no dot segment leaves (A16). */
 export function isFileUrl(url: string): boolean {
   if (!isText(url, limits.address) || /[\s\p{Cc}]/u.test(url)) return false

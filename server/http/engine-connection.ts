@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'socket.io'
 import type { WebSocket } from 'ws'
-import { splitTexts } from './frames.ts'
+import { built, judged, packetsOf, sizeOf, type Packet } from './engine-packets.ts'
 import type { Keeper, Kept } from './keeper.ts'
 import type { Fault, Outlet } from './pipe.ts'
 import type { Log } from './problems.ts'
@@ -38,21 +38,27 @@ export interface SocketIoAcceptance {
 export interface EngineContext {
   keeper: Keeper
   log: Log
-  /** Bytes that may wait for a slow reader. */
+  /** Bytes that may wait for a slow reader who has joined. */
   budgetBytes: number
   /** How long what was written may take to leave once the connection is closed. */
   closeTimeoutMs: number
+  /** A WebSocket's listener for pings. Those of who has not joined are not answered: what waits for him is bounded by what he asks. */
+  answerPing: (this: WebSocket, data: Buffer) => void
 }
 
-type Engine = Socket['conn']
-/** Typed only in part: a frame may come built, as parts to be written as they are. */
-type SendOptions = { compress: boolean; wsPreEncodedFrame?: Uint8Array[] }
-type Packet = { data?: unknown; options?: SendOptions }
-/** What is used of engine.io beyond its types; socketio.test.ts holds it. */
+export type Engine = Socket['conn']
+/** What is used of engine.io beyond its types; socketio*.test.ts hold it. */
 interface EngineInside {
   onClose(reason: string): void
   transport: { socket: WebSocket }
+  /** Null while no ping waits for its answer. */
+  pingTimeoutTimer: object | null
 }
+
+/** What answers who has not joined is short, but the name of a namespace comes back as it came. */
+const unjoinedBudgetBytes = 64 * 1024
+/** Of who may say something else of himself on the same connection: each refusal may cost a check of a token and a line in the log. */
+const refusalsMax = 5
 
 const kConnection = Symbol('connection')
 /** An engine.io socket that knows its connection, so that all share the same listeners. */
@@ -60,13 +66,9 @@ type OwnedEngine = Engine & { [kConnection]?: EngineConnection | undefined }
 
 const empty = Buffer.alloc(0)
 
-/** From when a client asks to join; undefined before, and once it was refused. */
+/** From the handshake on. */
 export function findConnection(engine: Engine): EngineConnection | undefined {
   return (engine as OwnedEngine)[kConnection]
-}
-
-export function forgetConnection(engine: Engine): void {
-  ;(engine as OwnedEngine)[kConnection] = undefined
 }
 
 /** A class, as there are tens of thousands: methods are shared. */
@@ -79,24 +81,45 @@ export class EngineConnection implements SocketIoConnection, Kept {
   fault: Fault | null = null
   private readonly engine: Engine
   private readonly context: EngineContext
+  private stage: 'unjoined' | 'joining' | 'joined' = 'unjoined'
+  private refusals = 0
   /** Until it opens. */
   private acceptance: SocketIoAcceptance | null = null
   private events: SocketIoEvents | null = null
   /** In engine.io's queue. */
   private bufferedBytes = 0
-  private whenResumed: (() => void)[] = []
+  private whenResumed: (() => void)[] | null = null
 
   constructor(engine: Engine, context: EngineContext) {
     this.engine = engine
     this.context = context
     ;(engine as OwnedEngine)[kConnection] = this
+    engine.on('packetCreate', onPacketCreate).on('close', onClose)
+    if (engine.transport.name !== 'websocket') engine.on('upgrade', onUpgrade)
+  }
+
+  /** The client asks to join. False where it has asked before. */
+  startJoining(): boolean {
+    if (this.stage !== 'unjoined') return false
+    this.stage = 'joining'
+    return true
+  }
+
+  /** Refused, it may say something else of itself on the same connection. */
+  stopJoining(): void {
+    this.stage = 'unjoined'
+  }
+
+  /** One too many closes it, untold. */
+  countRefusal(): void {
+    this.refusals += 1
+    if (this.refusals > refusalsMax) this.close()
   }
 
   /** socket.io is about to tell the client. */
   accept(acceptance: SocketIoAcceptance): void {
     if (!this.isOpen) return acceptance.abandon()
     this.acceptance = acceptance
-    this.engine.once('close', onClose)
   }
 
   /** It has told the client. */
@@ -104,8 +127,9 @@ export class EngineConnection implements SocketIoConnection, Kept {
     const { acceptance, engine, context } = this
     if (acceptance === null) return
     this.acceptance = null
-    engine.on('packetCreate', onPacketCreate).on('flush', onFlush).on('upgrade', onUpgrade)
-    socket.onAny(onAny).once('disconnect', onDisconnect)
+    this.stage = 'joined'
+    this.findWebSocket()?.on('ping', context.answerPing)
+    socket.onAny(onAny).on('disconnect', onDisconnect)
     forgetHandshake(socket)
     context.keeper.add(this)
     try {
@@ -115,7 +139,7 @@ export class EngineConnection implements SocketIoConnection, Kept {
       throw error
     }
     // Closed before anybody listened, as where its token ends just now.
-    if (engine.readyState === 'closed') this.ended()
+    if (engine.readyState === 'closed') this.ended('')
   }
 
   /** Whether somebody listens, so that the keeper knows of it. */
@@ -141,7 +165,19 @@ export class EngineConnection implements SocketIoConnection, Kept {
     if (!this.isOpen) return
     // Once there is a WebSocket it stays, so what is queued as frames leaves as frames.
     if (this.engine.transport.name === 'websocket') this.writeFrames(bytes)
-    else for (const text of textsOf(bytes)) this.engine.write(text.slice(1))
+    else this.writePackets(bytes)
+  }
+
+  /** Judged as a whole: where the queue is empty the packets behind the first pass as well. */
+  private writePackets(bytes: Uint8Array): void {
+    if (this.isPast(this.queuedBytes, bytes.length)) return this.endSlow()
+    for (const packet of packetsOf(bytes)) this.engine.write(packet, judged)
+  }
+
+  /** Whether so much more is too much to wait. An empty queue takes any size, and what is empty fits behind anything. */
+  private isPast(before: number, bytes: number): boolean {
+    const budgetBytes = this.stage === 'joined' ? this.context.budgetBytes : unjoinedBudgetBytes
+    return before > 0 && bytes > 0 && before + bytes > budgetBytes
   }
 
   private writeFrames(bytes: Uint8Array, onSent?: () => void): void {
@@ -188,20 +224,32 @@ export class EngineConnection implements SocketIoConnection, Kept {
   }
 
   pause(): void {
+    if (this.isPaused) return
     this.isPaused = true
     this.findWebSocket()?.pause()
+    if ((this.engine as unknown as EngineInside).pingTimeoutTimer !== null) this.passPing()
+  }
+
+  /**
+   * The client's answer to a ping stands behind what waits unread (A12), so while nobody reads engine.io is told that it has come; or it
+   * would end the connection and, before that, send no further pings, by which the client knows that we are there.
+   */
+  private passPing(): void {
+    this.engine.transport.emit('packet', { type: 'pong' })
   }
 
   resume(): void {
     if (!this.isPaused) return
     this.isPaused = false
     this.findWebSocket()?.resume()
-    for (const resolve of this.whenResumed.splice(0)) resolve()
+    const waiting = this.whenResumed ?? []
+    this.whenResumed = null
+    for (const resolve of waiting) resolve()
   }
 
   /** For what a polling client sends: reading it waits until then. */
   reading(): Promise<void> | null {
-    return this.isPaused ? new Promise((resolve) => this.whenResumed.push(resolve)) : null
+    return this.isPaused ? new Promise((resolve) => (this.whenResumed ??= []).push(resolve)) : null
   }
 
   /** One listener's mistake must not end the process for all. */
@@ -215,17 +263,16 @@ export class EngineConnection implements SocketIoConnection, Kept {
     }
   }
 
-  /**
-   * Whatever is about to be queued, acks too: a client may ask and never read the answers. An empty queue takes one packet of any size,
-   * and what is empty, as the mark that `drained` waits for, fits behind it.
-   */
+  /** Whatever is about to be queued, acks and refusals too: a client may ask and never read the answers. */
   count(packet: Packet): void {
     const before = this.queuedBytes
     const bytes = sizeOf(packet)
-    if (before > 0 && bytes > 0 && before + bytes > this.context.budgetBytes) return this.endSlow()
+    if (packet.options !== judged && this.isPast(before, bytes)) return this.endSlow()
     this.bufferedBytes += bytes
     // What had emptied and waits again begins a new wait: a reader that keeps up is never taken for a slow one.
     if (before === 0) this.context.keeper.watch(this)
+    // Only behind this packet engine.io begins to wait for the answer.
+    if (packet.type === 'ping' && this.isPaused) queueMicrotask(() => this.passPing())
   }
 
   flushed(): void {
@@ -234,9 +281,12 @@ export class EngineConnection implements SocketIoConnection, Kept {
 
   upgraded(): void {
     if (this.isPaused) this.findWebSocket()?.pause()
+    if (this.isLive) this.findWebSocket()?.on('ping', this.context.answerPing)
   }
 
-  ended(): void {
+  /** `reason` is engine.io's. */
+  ended(reason: string): void {
+    if (reason === 'ping timeout') this.fault = 'silent'
     this.context.keeper.remove(this)
     this.resume()
     const { events, acceptance } = this
@@ -252,38 +302,16 @@ function forgetHandshake(socket: Socket): void {
   Object.assign(socket, { handshake: undefined })
 }
 
-function sizeOf({ data, options }: Packet): number {
-  const frames = options?.wsPreEncodedFrame
-  if (frames) return frames[0]!.length
-  return typeof data === 'string' ? Buffer.byteLength(data) : 0
-}
-
-function built(bytes: Uint8Array): SendOptions {
-  return { compress: false, wsPreEncodedFrame: [bytes] }
-}
-
-/** The hub hands the same bytes to one session after the other. */
-let lastSplit: { bytes: Uint8Array; texts: string[] } = { bytes: empty, texts: [] }
-
-function textsOf(bytes: Uint8Array): string[] {
-  if (lastSplit.bytes !== bytes) lastSplit = { bytes, texts: splitTexts(bytes) }
-  return lastSplit.texts
-}
-
 function onPacketCreate(this: Engine, packet: Packet): void {
   findConnection(this)?.count(packet)
-}
-
-function onFlush(this: Engine): void {
-  findConnection(this)?.flushed()
 }
 
 function onUpgrade(this: Engine): void {
   findConnection(this)?.upgraded()
 }
 
-function onClose(this: Engine): void {
-  findConnection(this)?.ended()
+function onClose(this: Engine, reason: string): void {
+  findConnection(this)?.ended(reason)
 }
 
 function onAny(this: Socket, name: string, ...args: unknown[]): void {

@@ -6,10 +6,10 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'no
 import type { Socket as TcpSocket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Server, type ServerOptions, type Socket } from 'socket.io'
-import { WebSocketServer, type WebSocket, type ServerOptions as WebSocketOptions } from 'ws'
+import { WebSocketServer, type ServerOptions as WebSocketOptions } from 'ws'
 import { problemOf } from './answering.ts'
-import { EngineConnection, findConnection, forgetConnection } from './engine-connection.ts'
-import type { EngineContext, SocketIoAcceptance } from './engine-connection.ts'
+import { EngineConnection, findConnection } from './engine-connection.ts'
+import type { Engine, EngineContext, SocketIoAcceptance } from './engine-connection.ts'
 import { frameTexts } from './frames.ts'
 import { refuse } from './handshake.ts'
 import { ProblemError, pathOf } from './problems.ts'
@@ -25,6 +25,8 @@ export interface SocketIoOptions extends Partial<Pick<EngineContext, 'budgetByte
   log: EngineContext['log']
   /** A17: 64 KiB by default, for a WebSocket's message (1009) and for a polling client's POST (413). */
   messageBytesMax?: number
+  /** 10 s by default: who has not joined by then is closed. Long enough for a slow line and for what a join itself waits for (5 s). */
+  joinTimeoutMs?: number
 }
 
 export interface Handshake {
@@ -70,16 +72,19 @@ const budgetBytesDefault = 1024 * 1024
 
 export function createSocketIo(options: SocketIoOptions): SocketIo {
   const { http, upgrades, keeper, log, budgetBytes = budgetBytesDefault, closeTimeoutMs = 2_000 } = options
+  const { messageBytesMax = 64 * 1024, joinTimeoutMs = 10_000 } = options
   let isStopping = false
   let closeUnjoined = () => {}
 
   function serve(host: SocketIoHost): void {
     // Never listens: it is how socket.io is handed requests of servers that are not its own.
     const inner = createServer()
-    const io = attach(inner, { messageBytesMax: options.messageBytesMax ?? 64 * 1024, closeTimeoutMs })
-    const context = { keeper, log, budgetBytes, closeTimeoutMs }
-    io.use((socket, next) => void join(socket, next, { host, context, isStopping: () => isStopping }))
-    io.on('connection', (socket) => openJoined(context, socket))
+    const io = attach(inner, { messageBytesMax, closeTimeoutMs, joinTimeoutMs })
+    const context = { keeper, log, budgetBytes, closeTimeoutMs, answerPing: createAnswerPing(budgetBytes) }
+    io.engine.on('connection', (engine: Engine) => void new EngineConnection(engine, context))
+    io.engine.on('flush', (engine: Engine) => findConnection(engine)?.flushed())
+    io.use((socket, next) => void join(socket, next, { host, log, isStopping: () => isStopping }))
+    io.on('connection', (socket) => openJoined(log, socket))
     const gate = { io, inner, check: createCheck(options, host, () => isStopping) }
     routeRequests(http, gate)
     closeUnjoined = () => {
@@ -98,14 +103,20 @@ export function createSocketIo(options: SocketIoOptions): SocketIo {
 
 type InnerServer = ReturnType<typeof createServer>
 
-function attach(inner: InnerServer, options: { messageBytesMax: number; closeTimeoutMs: number }): Server {
-  return new Server(inner, {
+type Bounds = Required<Pick<SocketIoOptions, 'messageBytesMax' | 'closeTimeoutMs' | 'joinTimeoutMs'>>
+
+function attach(inner: InnerServer, options: Bounds): Server {
+  const io = new Server(inner, {
     path: socketIoPath,
+    connectTimeout: options.joinTimeoutMs,
     destroyUpgrade: false,
     maxHttpBufferSize: options.messageBytesMax,
     perMessageDeflate: false,
     wsEngine: boundedServer(options.closeTimeoutMs) as ServerOptions['wsEngine'],
   })
+  // Each client would be put into a room of its own, but nothing is sent by rooms: the hub has its own.
+  io.of('/').adapter.addAll = () => {}
+  return io
 }
 
 /** As websocket.ts bounds them: what a message in tiny pieces can hold, how long a close may take, and pongs that nobody reads. */
@@ -118,7 +129,7 @@ function boundedServer(closeTimeoutMs: number): unknown {
 
     override handleUpgrade(...[request, socket, head, done]: Parameters<WebSocketServer['handleUpgrade']>): void {
       releaseRequest(socket as TcpSocket)
-      super.handleUpgrade(request, socket, head, (ws, from) => done(ws.on('ping', answerPing), from))
+      super.handleUpgrade(request, socket, head, done)
     }
   }
 }
@@ -132,8 +143,10 @@ function releaseRequest(socket: TcpSocket): void {
   if (newest !== undefined) socket.off('close', newest as () => void)
 }
 
-function answerPing(this: WebSocket, data: Buffer): void {
-  if (this.bufferedAmount < budgetBytesDefault) this.pong(data)
+function createAnswerPing(budgetBytes: number): EngineContext['answerPing'] {
+  return function (data) {
+    if (this.bufferedAmount < budgetBytes) this.pong(data)
+  }
 }
 
 // ----------------------------------------------------------------------------------------------------------- who may come
@@ -192,7 +205,7 @@ async function serveEngine(gate: Gate, request: FastifyRequest, reply: FastifyRe
 
 /** What is used of engine.io beyond its types. */
 interface EngineInside {
-  clients: Record<string, Socket['conn']>
+  clients: Record<string, Engine>
 }
 
 function clientsOf({ engine }: Server): EngineInside['clients'] {
@@ -238,37 +251,39 @@ type Next = (error?: Error) => void
 
 interface Entrance {
   host: SocketIoHost
-  context: EngineContext
+  log: EngineContext['log']
   isStopping: () => boolean
 }
 
 /** socket.io looks by itself whether the client is still there once `next` is called. */
-async function join(socket: Socket, next: Next, { host, context, isStopping }: Entrance): Promise<void> {
-  const { conn: engine } = socket
-  if (findConnection(engine)) return next(new Error('already connected'))
-  const connection = new EngineConnection(engine, context)
+async function join(socket: Socket, next: Next, { host, log, isStopping }: Entrance): Promise<void> {
+  const connection = findConnection(socket.conn)!
+  const refuse = (words: string) => {
+    connection.countRefusal()
+    next(new Error(words))
+  }
+  if (!connection.startJoining()) return refuse('already connected')
   try {
     const outcome = await host.join(socket.handshake.auth, (socket.request as FirstRequest)[kAddress] ?? '')
     if ('refused' in outcome) {
-      // It may say something else of itself on the same connection.
-      forgetConnection(engine)
-      return next(new Error(outcome.refused))
+      connection.stopJoining()
+      return refuse(outcome.refused)
     }
     if (isStopping()) connection.close()
     connection.accept(outcome)
   } catch (error) {
-    if (!host.isPassing(error)) context.log.error('a client could not join', error)
+    if (!host.isPassing(error)) log.error('a client could not join', error)
     connection.close()
   }
   next()
 }
 
-function openJoined(context: EngineContext, socket: Socket): void {
+function openJoined(log: EngineContext['log'], socket: Socket): void {
   const connection = findConnection(socket.conn)!
   try {
     connection.open(socket)
   } catch (error) {
-    context.log.error('opening a connection failed', error)
+    log.error('opening a connection failed', error)
     connection.close()
   }
 }

@@ -5,6 +5,7 @@ import { until } from '../../../test/chat.ts'
 import { asHost, call, refusal, signToken } from '../../../test/clients.ts'
 import { startServer, testSecret, type TestServer } from '../../../test/harness.ts'
 import { createManualClock } from '../../../test/manual-clock.ts'
+import { createLog } from '../../app/log.ts'
 import { sha256Hex } from '../../http/tokens.ts'
 import { openMemoryStorage } from '../../storage/memory/memory.ts'
 import { withFaults } from '../../storage/faulty.ts'
@@ -149,13 +150,19 @@ describe('origins', () => {
 
 describe('what may pass', () => {
   it('[W2][A12] too many connects are a 429 with Retry-After before socket.io, and stock clients come in later', async () => {
-    const limited = await startServer({ env: { LIMIT_CONNECTS: '2/1' } })
+    const clock = createManualClock()
+    const limited = await startServer({ clock, env: { LIMIT_CONNECTS: '2/1' } })
     for (let nth = 0; nth < 2; nth++) expect((await call(limited, `GET ${polling}`)).status).toBe(200)
     const answers = [await call(limited, `GET ${polling}`), await refusal(limited.wsUrl + websocket)]
     for (const answer of answers) {
       expect([answer.status, answer.headers.get('retry-after'), answer.body]).toEqual([429, '1', { error: 'Too many requests' }])
     }
-    await enterGuest(limited, signGuest('Ann', 'x'))
+    const guest = openGuest(limited, signGuest('Ann', 'x'))
+    let failures = 0
+    guest.socket.io.on('error', () => void failures++)
+    await until('a 429', () => failures > 0)
+    await clock.advance(1_000)
+    await guest.have(1)
     closeGuests()
     await limited.stop()
   })
@@ -204,6 +211,34 @@ describe('what may pass', () => {
     await until('the ends', () => reasons.length === 2)
     expect(guests.map(({ socket }) => socket.active)).toEqual([true, true])
     expect(reasons.every((reason) => reason.startsWith('transport'))).toBe(true)
+  })
+})
+
+describe('the log', () => {
+  it('[A15] tells of faults in storing and reading, and names a guest as the other doors do', async () => {
+    const storage = openMemoryStorage()
+    const lines: unknown[] = []
+    const log = createLog('error', (_level, text, about) => void lines.push([text, about?.userId, about?.error instanceof Error]))
+    const logged = await startServer({ storage, log })
+    const token = signGuest('Ann', 'x')
+    const ann = await enterGuest(logged, token)
+    const { id } = await ann.send('once', { key: 'k' })
+    const fail = async () => {
+      throw new TypeError('a fault, for a test')
+    }
+    storage.log.listMessagesBelow = fail
+    expect(await ann.ask('older', { before: id })).toEqual({ error: 'The messages could not be read' })
+    storage.log.findMessageAt = fail
+    expect(await ann.send('once', { key: 'k' })).toEqual({ error: 'The message was not stored' })
+    await logged.app.chat.accounts.revokeToken(sha256Hex(token), Date.now() + 3_600_000)
+    await until('the refusal', () => ann.refusals.length > 0)
+    expect(lines).toEqual(
+      ['Older messages could not be read.', 'A message could not be stored.', 'Authentication failed.'].map((text) => [
+        ...[text, 'guest:x:Ann', true],
+      ]),
+    )
+    closeGuests()
+    await logged.stop()
   })
 })
 

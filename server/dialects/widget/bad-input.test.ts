@@ -68,65 +68,67 @@ async function enterRaw(): Promise<Raw> {
 }
 
 describe('by WebSocket', () => {
-  it.each([
-    ['nothing before it joined', ['42["chat message","x"]']],
-    ['a second greeting', ['40']],
-    ['no packet type', ['4']],
-    ['an unknown packet type', ['49']],
-    ['no number', ['4x']],
-    ['an event without an array', ['42']],
-    ['an event that is no array', ['42{}']],
-    ['an event without a name', ['42[]']],
-    ['an event whose name is an object', ['42[{"toString":"x"}]']],
-    ['an event whose name is null', ['42[null]']],
-    ['broken JSON', ['42["chat message","x"']],
-    ['a reserved name', ['42["disconnect","x"]']],
-    ['a reserved name, connect', ['42["connect_error"]']],
-    ['an endless ack number', [`42${'9'.repeat(400)}["chat message","x"]`]],
-    ['an ack that nobody waits for', ['4399["x"]', '43["x"]']],
-    ['attachments that do not come', ['451-["chat message",{"_placeholder":true,"num":0}]', '42["chat message","x"]']],
-    ['a placeholder out of range', ['451-["chat message",{"_placeholder":true,"num":5}]', Buffer.from('x')]],
-    ['a placeholder that is a method', ['451-["chat message",{"_placeholder":true,"num":"splice"}]', Buffer.from('x')]],
-    ['no number of attachments', ['45-["x"]']],
-    ['a thousand attachments', ['451000-["x"]']],
-    ['an endless number of attachments', ['45999999999999-["x"]']],
-    ['bytes that belong to nothing', [Buffer.from('x')]],
-    ['a namespace in an event', ['42/admin,["chat message","x"]']],
-    ['a CONNECT_ERROR', ['44{"message":"x"}']],
-    ['a deep nest', [`42["chat message",${'['.repeat(5_000)}${']'.repeat(5_000)}]`]],
+  it.each<[what: string, outcome: 'ends' | 'goes on', frames: (string | Buffer)[]]>([
+    ['nothing before it joined', 'ends', ['42["chat message","x"]']],
+    ['a second greeting', 'ends', ['40']],
+    ['no packet type', 'ends', ['4']],
+    ['an unknown packet type', 'ends', ['49']],
+    ['no number', 'ends', ['4x']],
+    ['an event without an array', 'goes on', ['42']],
+    ['an event that is no array', 'ends', ['42{}']],
+    ['an event without a name', 'ends', ['42[]']],
+    ['an event whose name is an object', 'ends', ['42[{"toString":"x"}]']],
+    ['an event whose name is null', 'ends', ['42[null]']],
+    ['broken JSON', 'ends', ['42["chat message","x"']],
+    ['a reserved name', 'ends', ['42["disconnect","x"]']],
+    ['a reserved name, connect', 'ends', ['42["connect_error"]']],
+    ['an endless ack number', 'goes on', [`42${'9'.repeat(400)}["chat message","x"]`]],
+    ['an ack that nobody waits for', 'goes on', ['4399["x"]', '43["x"]']],
+    ['attachments that do not come', 'ends', ['451-["chat message",{"_placeholder":true,"num":0}]', '42["chat message","x"]']],
+    ['a placeholder out of range', 'ends', ['451-["chat message",{"_placeholder":true,"num":5}]', Buffer.from('x')]],
+    ['a placeholder that is a method', 'ends', ['451-["chat message",{"_placeholder":true,"num":"splice"}]', Buffer.from('x')]],
+    ['no number of attachments', 'ends', ['45-["x"]']],
+    ['a thousand attachments', 'ends', ['451000-["x"]']],
+    ['an endless number of attachments', 'ends', ['45999999999999-["x"]']],
+    ['bytes that belong to nothing', 'ends', [Buffer.from('x')]],
+    ['a namespace in an event', 'ends', ['42/admin,["chat message","x"]']],
+    ['a CONNECT_ERROR', 'ends', ['44{"message":"x"}']],
+    ['a deep nest', 'goes on', [`42["chat message",${'['.repeat(5_000)}${']'.repeat(5_000)}]`]],
     [
       'a prototype',
+      'goes on',
       ['42["chat message",{"__proto__":{"a":1}},{"__proto__":{"key":"x"}}]', '42["__proto__"]', '42["constructor",1]'],
     ],
-    ["a server's ping", ['2']],
-    ['an upgrade', ['5']],
-    ['an unknown engine packet', ['9']],
-    ['an empty frame', ['']],
-  ])('harms nobody: %s', async (what, frames) => {
+    ["a server's ping", 'ends', ['2']],
+    ['an upgrade', 'goes on', ['5']],
+    ['an unknown engine packet', 'ends', ['9']],
+    ['an empty frame', 'ends', ['']],
+  ])('[W4] harms nobody: %s, and its connection %s', async (what, outcome, frames) => {
     const isEarly = what === 'nothing before it joined'
     const raw = isEarly ? await openRaw() : await enterRaw()
     raw.send(...frames)
-    // It is either let go or goes on.
-    await until('an end, or an answer', () => {
-      if (raw.socket.readyState === WebSocket.OPEN) raw.send('4277["older",{}]')
-      return raw.closedWith !== null || raw.heard.includes('4377[{"error":"before is the id of a message"}]')
-    })
+    raw.send('4277["older",{}]')
+    if (outcome === 'ends') await raw.closed()
+    else await raw.find('4377[{"error":"before is the id of a message"}]')
+    expect(raw.closedWith === null).toBe(outcome === 'goes on')
     raw.socket.terminate()
   })
 
   it.each([
-    ['null'],
-    ['[]'],
-    ['5'],
-    ['"x"'],
-    ['{"token":{"toString":1}}'],
-    ['{"token":["x"],"since":{}}'],
-    ['{"__proto__":{"token":"x"}}'],
-    [''],
-  ])('[W2] a greeting of %s is refused or closed', async (auth) => {
+    ['closed', 'null'],
+    ['closed', '[]'],
+    ['closed', '"x"'],
+    ['refused', '5'],
+    ['refused', '{"token":{"toString":1}}'],
+    ['refused', '{"token":["x"],"since":{}}'],
+    ['refused', '{"__proto__":{"token":"x"}}'],
+    ['refused', ''],
+  ])('[W2] is %s for a greeting of %s', async (outcome, auth) => {
     const raw = await openRaw()
     raw.send(`40${auth}`)
-    await until('an end', () => raw.closedWith !== null || raw.heard.some((frame) => frame.startsWith('44{"message":"token ')))
+    if (outcome === 'closed') await raw.closed()
+    else await raw.find('44{"message":"token missing"')
+    expect(raw.closedWith === null).toBe(outcome === 'refused')
     raw.socket.terminate()
   })
 
