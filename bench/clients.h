@@ -15,10 +15,10 @@ enum { CONNECTIONS_PER_ADDRESS = 20000 };
 enum { HANDSHAKES_AT_ONCE = 32 };
 
 typedef struct {
-  int port, connections, senders, inflight, socketio, streams, idle, offset, members_per_room, server_pid;
+  int port, listeners_port, connections, senders, inflight, socketio, streams, idle, offset, members_per_room, server_pid;
   double rate, seconds, warmup;
   size_t frame_bytes;
-  const char *path, *auth, *format, *tokens_file, *listeners_path; // listeners: who does not send; NULL where all are alike
+  const char *path, *auth, *format, *tokens_file, *listeners_path; // listeners: who does not send; NULL where all are alike, 0 where at one port
 } Options;
 
 typedef enum { UPGRADING, GREETING, READY, DEAD } State;
@@ -90,8 +90,9 @@ static void send_text(Conn *c, const void *text, size_t n) { frame_put(&c->out, 
 static void open_socket(Conn *c) {
   int on = 1;
   uint32_t loopback = INADDR_LOOPBACK;
+  int port = is_listener(c) && options.listeners_port ? options.listeners_port : options.port;
   struct sockaddr_in to = {
-      .sin_family = AF_INET, .sin_port = htons((uint16_t)options.port), .sin_addr.s_addr = htonl(loopback)};
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(loopback)};
   struct sockaddr_in from = {.sin_family = AF_INET};
   uint32_t address = loopback + (uint32_t)((c->number + options.offset) / CONNECTIONS_PER_ADDRESS);
   from.sin_addr.s_addr = htonl(address);

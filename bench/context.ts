@@ -29,16 +29,23 @@ export interface OpenSubject {
   tokensFile?: string
   /** Where those are who do not send, if they are somewhere else. */
   listenersAt?: string
+  /** Those are at another node. */
+  listenersPort?: number
   /** Those listen to event streams. */
   areStreams?: boolean
   /** Idle sockets are spread over rooms of so many. */
   membersPerRoom: number
+  /** Lets who listens at `/chat` hear the room; for half a minute where nobody opens a socket. */
+  bind?(): Promise<void>
+  /** Where its database is. */
+  database?: string
   close(): Promise<void>
 }
 
 export interface Room {
   engine: Engine
   members: number
+  redisUrl?: string
 }
 
 export type Open = (context: Context, room: Room) => Promise<OpenSubject>

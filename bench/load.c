@@ -5,7 +5,7 @@
 //   load -p PORT -u PATH -n CONNECTIONS [-k SENDERS] [-w IN_FLIGHT_EACH | -R MESSAGES_PER_SECOND] [-d SECONDS]
 //        [-W WARM_UP_SECONDS] [-m FORMAT] [-L FRAME_BYTES] [-t TOKENS_FILE] [-P SERVER_PID] [-S [-a AUTH]]
 //   load -I -p PORT -u PATH -n CONNECTIONS [-o OFFSET] [-g MEMBERS_PER_ROOM] [-S [-a AUTH]]    opens, says ready, holds
-//   load ... -r PATH [-e]    only the senders are at -u's PATH, the others at this one; -e: it is an event stream (SSE)
+//   load ... -r PATH [-q PORT] [-e]    only the senders are at -u's PATH, the others at this one; -e: it is an event stream (SSE)
 //   FORMAT: the frame to send, its %s the text. FRAME_BYTES: texts are padded so that delivered frames are this long.
 //   -S: the server speaks socket.io. AUTH: what a client says as it connects, JSON. PATH, AUTH: see expand.
 #include "clients.h"
@@ -221,6 +221,7 @@ static void set_option(int name, const char *value) {
     case 'S': options.socketio = 1; break;
     case 'a': options.auth = value; break;
     case 'r': options.listeners_path = value; break;
+    case 'q': options.listeners_port = atoi(value); break;
     case 'e': options.streams = 1; break;
     case 'I': options.idle = 1; break;
     default: exit(2);
@@ -229,7 +230,7 @@ static void set_option(int name, const char *value) {
 
 int main(int argc, char **argv) {
   int name;
-  while ((name = getopt(argc, argv, "p:u:n:k:w:R:d:W:m:L:t:P:o:g:r:a:eSI")) != -1) set_option(name, optarg);
+  while ((name = getopt(argc, argv, "p:u:n:k:w:R:d:W:m:L:t:P:o:g:r:q:a:eSI")) != -1) set_option(name, optarg);
   if (options.senders > options.connections) options.senders = options.connections;
   if (options.rate > 0 && options.senders < 1) options.senders = 1;
   if (options.tokens_file) read_tokens(options.tokens_file);

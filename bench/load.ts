@@ -105,6 +105,11 @@ export async function holdSockets(
   }
 }
 
+function listenersOf({ listenersAt, listenersPort, areStreams = false }: OpenSubject): (string | number)[] {
+  if (listenersAt === undefined) return []
+  return ['-r', listenersAt, ...(listenersPort === undefined ? [] : ['-q', listenersPort]), ...(areStreams ? ['-e'] : [])]
+}
+
 interface LoadProcess extends ChildProcess {
   stdout: Readable
   stderr: Readable
@@ -113,7 +118,7 @@ interface LoadProcess extends ChildProcess {
 function start(client: LoadClient, subject: OpenSubject, args: (string | number)[]): LoadProcess {
   const tokens = subject.tokensFile === undefined ? [] : ['-t', subject.tokensFile]
   const dialect = subject.isSocketIo ? ['-S', '-a', subject.auth ?? ''] : []
-  const listeners = subject.listenersAt === undefined ? [] : ['-r', subject.listenersAt, ...(subject.areStreams ? ['-e'] : [])]
+  const listeners = listenersOf(subject)
   const all = [
     '-p',
     subject.port,

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SignJWT, type JWTPayload } from 'jose'
+import { decodeJwt, SignJWT, type JWTPayload } from 'jose'
 import { pinThreads } from './machine.ts'
 import { answersOk, findFreePort, makeDirectory, startChild, waitFor, type Child } from './processes.ts'
 import type { Context, Engine, OpenSubject, Room } from './context.ts'
@@ -17,9 +17,10 @@ const commands = {
 }
 
 const secret = 'a-secret-of-the-bench-that-opens-nothing-else'
-const joinsAtOnce = 16
+const serviceKey = 'a-service-key-of-the-bench-alone'
+const atOnce = 16
 /** Behind those whom development makes by itself. */
-const firstUserId = 1_000
+export const firstUserId = 1_000
 /** A room of 15,000 would measure its own presence: each arrival is told to all who are there. */
 const idleMembersPerRoom = 100
 /** Idle visitors are people of their own, so there are as many tokens as sockets at most. */
@@ -46,12 +47,15 @@ interface Start {
   /** Where its database is: an address, or a directory for the embedded one. */
   place: string
   from?: keyof typeof commands
+  redisUrl?: string | undefined
 }
 
-export async function startMadang(context: Context, { engine, place, from = 'built' }: Start): Promise<MadangServer> {
+export async function startMadang(context: Context, { engine, place, from = 'built', redisUrl }: Start): Promise<MadangServer> {
   const port = await findFreePort()
   const database = engine === 'postgres' ? { DATABASE_URL: place, DATA_DIR: makeDirectory('data') } : { DATA_DIR: place }
-  const env = { ...database, PORT: String(port), JWT_SECRET: secret, LOG_LEVEL: 'warn', NODE_ENV: 'production' }
+  const redis: Record<string, string> = redisUrl === undefined ? {} : { REDIS_URL: redisUrl }
+  const secrets = { JWT_SECRET: secret, SERVICE_KEYS: serviceKey }
+  const env = { ...database, ...redis, ...secrets, PORT: String(port), LOG_LEVEL: 'warn', NODE_ENV: 'production' }
   const { server, load } = context.cores
   // The embedded database is a thread of the server's process and gets the core that PostgreSQL would have.
   const cores = engine === 'embedded' && load !== server ? `${load},${server}` : server
@@ -64,14 +68,17 @@ export async function startMadang(context: Context, { engine, place, from = 'bui
 }
 
 export async function openMadang(context: Context, room: Room): Promise<OpenSubject> {
-  const { child, port } = await startMadang(context, { engine: room.engine, place: await placeOf(context, room.engine) })
+  const start = { engine: room.engine, place: await placeOf(context, room.engine), redisUrl: room.redisUrl }
+  const { child, port } = await startMadang(context, start)
   try {
     const userIds = Array.from({ length: room.members }, (_, i) => firstUserId + i)
     const tokens = await Promise.all(userIds.map((userId) => signToken(userId)))
-    const channelId = await makeChannel(`http://127.0.0.1:${port}`, tokens)
+    const origin = `http://127.0.0.1:${port}`
+    const channelId = await makeChannel(origin, tokens)
     // `feed` wants to be told the user's id, too.
     const tokensFile = writeTokens(tokens.map((token, i) => `${token}&user_id=${userIds[i]}`))
-    return { ...opened(child, port), path: `/ws/${channelId}?token=%t`, tokensFile }
+    const bind = () => bindAll(origin, channelId, tokens)
+    return { ...opened(child, port), path: `/ws/${channelId}?token=%t`, tokensFile, bind, database: start.place }
   } catch (error) {
     await child.stop()
     throw error
@@ -129,12 +136,24 @@ async function makeChannel(origin: string, tokens: string[]): Promise<number> {
   const [owner = '', ...others] = tokens
   const server = await post(origin, '/servers/', owner, { name: 'bench' })
   const channel = await post(origin, '/channels/', owner, { name: 'bench', server_id: server.id })
-  const joinInTurn = async () => {
-    for (let token = others.pop(); token !== undefined; token = others.pop())
-      await post(origin, `/servers/${server.id}/join`, token, {})
-  }
-  await Promise.all(Array.from({ length: joinsAtOnce }, joinInTurn))
+  await forEach(others, (token) => post(origin, `/servers/${server.id}/join`, token, {}))
   return channel.id
+}
+
+/** `/chat` takes only tokens that the registry has, ours as a host's login server would enter them. */
+function bindAll(origin: string, roomId: number, tokens: string[]): Promise<void> {
+  return forEach(tokens, async (token) => {
+    await post(origin, '/api/auth/tokens', serviceKey, { token })
+    await post(origin, `/api/chatrooms/${roomId}/connect`, token, { userId: decodeJwt(token)['username'] })
+  })
+}
+
+async function forEach(tokens: string[], act: (token: string) => Promise<unknown>): Promise<void> {
+  const left = [...tokens]
+  const inTurn = async () => {
+    for (let token = left.pop(); token !== undefined; token = left.pop()) await act(token)
+  }
+  await Promise.all(Array.from({ length: atOnce }, inTurn))
 }
 
 async function post(origin: string, path: string, token: string, body: object): Promise<{ id: number }> {

@@ -1,8 +1,8 @@
 /** One row for what was measured several times. */
-import { nameOf, type Figures, type Row } from './rooms.ts'
+import { nameOf, type Row } from './rooms.ts'
 
 /** What must be 0 in every run is not made better by a median. */
-const faults = new Set<keyof Figures>(['lost', 'doubled', 'reordered', 'disagree', 'dead'])
+const faults = new Set<string>(['lost', 'doubled', 'reordered', 'disagree', 'dead', 'faults'])
 
 export function mergeRows(rows: Row[]): Row[] {
   const groups = new Map<string, Row[]>()
@@ -20,13 +20,14 @@ export function median(values: number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? NaN)) / 2
 }
 
-function mergeFigures(all: Figures[]): Figures {
+/** Throws where there is none. */
+export function mergeFigures<T extends { [K in keyof T]: number }>(all: T[]): T {
   const [first] = all
   if (first === undefined) throw new Error('nothing to merge')
   const merged = { ...first }
-  for (const key of Object.keys(first) as (keyof Figures)[]) {
-    const values = all.map((figures) => figures[key])
-    merged[key] = faults.has(key) ? Math.max(...values) : median(values)
+  for (const key of Object.keys(first) as (keyof T & string)[]) {
+    const values: number[] = all.map((figures) => figures[key])
+    merged[key] = (faults.has(key) ? Math.max(...values) : median(values)) as T[typeof key]
   }
   return merged
 }

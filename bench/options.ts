@@ -13,7 +13,8 @@ export interface Options {
 
 export const usage = `npm run bench -- [--quick] [--only <pattern>] [--seconds <n>] [--repeat <n>]
   --quick            windows of 1 s, no rooms of 1,000, no 15,000 sockets, a tenth of groupware's messages and chats
-  --only <pattern>   a regular expression over names such as postgres/100/saturated/madang, idle/feed, startup, event-loop, groupware
+  --only <pattern>   a regular expression over names such as postgres/100/saturated/madang, idle/feed, startup, event-loop,
+                     groupware, fan-out, nodes, handshake
   --seconds <n>      length of a counted window (3)
   --repeat <n>       medians of n runs, the subjects in turns (1)`
 

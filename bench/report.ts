@@ -2,7 +2,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Machine } from './machine.ts'
-import type { Groupware } from './groupware.ts'
 import type { Row } from './rooms.ts'
 import { isReached, targetsOf, type Results, type Target } from './targets.ts'
 
@@ -42,7 +41,9 @@ export function formatReport(report: Report): string {
     ...formatRows(report.rows),
     ...formatIdle(report),
     ...formatOthers(report),
-    ...formatGroupware(report.groupware),
+    ...formatGroupware(report),
+    ...formatFanOut(report),
+    ...formatNodes(report),
     ...formatTargets(targetsOf(report)),
     ...report.skipped.map((text) => `skipped: ${text}`),
     ...report.failures.map((text) => `FAILED: ${text}`),
@@ -126,26 +127,38 @@ function formatOthers({ startup, eventLoop }: Report): string[] {
   return lines.length === 0 ? [] : [...lines, '']
 }
 
-function formatGroupware(groupware: Groupware | undefined): string[] {
+function formatGroupware({ groupware }: Report): string[] {
   if (!groupware) return []
-  const queries = groupware.queries.map(({ name, ...row }) => [
+  const queries = groupware.map(({ name, ...row }) => [
     name,
     ...[row.p50Ms, row.p99Ms, row.baselineP50Ms, row.baselineP99Ms].map(short),
   ])
-  const fanOut = groupware.fanOut.map((row) => [
-    row.transport,
-    whole(row.messagesPerS),
-    whole(row.deliveriesPerS),
-    short(row.cpuUsPerDelivery),
-    short(row.p99Ms),
-    whole(row.faults),
+  return [...formatTable([['groupware', 'p50 ms', 'p99 ms', 'plain SQL p50', 'p99'], ...queries]), '']
+}
+
+function formatFanOut({ fanOut }: Report): string[] {
+  if (!fanOut) return []
+  const rows = Object.entries(fanOut).map(([transport, row]) => [
+    transport,
+    ...[row.messagesPerS, row.deliveriesPerS].map(whole),
+    ...[row.cpuUsPerDelivery, row.p99Ms].map(short),
+    ...[row.frameBytes, row.faults].map(whole),
   ])
-  return [
-    ...formatTable([['groupware', 'p50 ms', 'p99 ms', 'plain SQL p50', 'p99'], ...queries]),
-    '',
-    ...formatTable([['1,000 listeners', 'messages/s', 'deliveries/s', 'CPU µs/dlv', 'p99 ms', 'faults'], ...fanOut]),
-    '',
-  ]
+  const titles = ['1,000 listeners', 'messages/s', 'deliveries/s', 'CPU µs/dlv', 'p99 ms', 'frame B', 'faults']
+  return [...formatTable([titles, ...rows]), '']
+}
+
+function formatNodes({ nodes, handshake }: Report): string[] {
+  const lines: string[] = []
+  if (nodes)
+    lines.push(
+      `a quarter of one node's saturated rate, ${whole(nodes.messagesPerS)} messages/s: p99 ${short(nodes.oneP99Ms)} ms on one node, ${short(nodes.twoP99Ms)} ms on two; faults ${whole(nodes.faults)}`,
+    )
+  if (handshake)
+    lines.push(
+      `handshake p50 with Redis: /chat ${short(handshake.chatP50Ms)} ms, of these the token check ${short(handshake.checkP50Ms)} ms; guild ${short(handshake.guildP50Ms)} ms`,
+    )
+  return lines.length === 0 ? [] : [...lines, '']
 }
 
 function formatTargets(targets: Target[]): string[] {

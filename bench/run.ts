@@ -1,12 +1,15 @@
 /** `npm run bench`: measures Madang from outside, beside a baseline and a bound in the same run. See README.md here. */
 import type { Context } from './context.ts'
 import { measureEventLoop } from './event-loop.ts'
+import { measureFanOut } from './fan-out.ts'
 import { measureGroupware } from './groupware.ts'
+import { measureHandshake } from './handshake.ts'
 import { measureIdle } from './idle.ts'
 import { buildMadang, hasMadang } from './madang.ts'
 import { chooseCores, describeMachine, measureBusyShare } from './machine.ts'
 import { mergeRows } from './medians.ts'
 import { parseOptions, usage, type Options } from './options.ts'
+import { measureNodes } from './nodes.ts'
 import { openPostgres } from './postgres.ts'
 import { endChildrenWithThisProcess } from './processes.ts'
 import { buildPrograms } from './programs.ts'
@@ -78,31 +81,28 @@ type Measured = Omit<Report, 'busyBefore' | 'busyAfter'>
 
 async function measure(context: Context, run: Run): Promise<Measured> {
   const startedAt = new Date().toISOString()
+  const machine = describeMachine(context.postgres?.version ?? 'absent')
   const { only, seconds, repeat } = context.options
   const canLoad = context.programs.load !== ''
+  const attempt = <T>(name: string, measureIt: (context: Context) => Promise<T>) =>
+    run.attempt(name, (canLoad || name === 'startup') && hasMadang() && only.test(name), () => measureIt(context))
   await run.attempt('rooms', canLoad, () => measureRooms(context, run))
   const idle = await run.attempt('idle', canLoad, () => measureIdle(context, (text) => run.skip(text)))
-  const eventLoop = await run.attempt('event-loop', canLoad && hasMadang() && only.test('event-loop'), () =>
-    measureEventLoop(context),
-  )
-  const startup = await run.attempt('startup', hasMadang() && only.test('startup'), () => measureStartup(context))
-  const groupware = await run.attempt('groupware', canLoad && hasMadang() && only.test('groupware'), () =>
-    measureGroupware(context),
-  )
-  const machine = describeMachine(context.postgres?.version ?? 'absent')
-  const { skipped, failures } = run
   return {
     startedAt,
     seconds,
     repeat,
-    machine,
     rows: mergeRows(run.rows),
     idle: idle ?? [],
-    eventLoop,
-    startup,
-    groupware,
-    skipped,
-    failures,
+    eventLoop: await attempt('event-loop', measureEventLoop),
+    startup: await attempt('startup', measureStartup),
+    groupware: await attempt('groupware', measureGroupware),
+    fanOut: await attempt('fan-out', measureFanOut),
+    nodes: await attempt('nodes', measureNodes),
+    handshake: await attempt('handshake', measureHandshake),
+    machine,
+    skipped: run.skipped,
+    failures: run.failures,
   }
 }
 

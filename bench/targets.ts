@@ -1,8 +1,11 @@
 /** What Madang must reach, each as a figure of this run against a bound. */
 import type { SubjectName } from './context.ts'
 import type { EventLoop } from './event-loop.ts'
-import type { Groupware } from './groupware.ts'
+import type { FanOuts } from './fan-out.ts'
+import type { QueryRow } from './groupware.ts'
+import type { Handshake } from './handshake.ts'
 import type { IdleRow } from './idle.ts'
+import type { Nodes } from './nodes.ts'
 import { nameOf, type Figures, type Row } from './rooms.ts'
 import type { Startup } from './startup.ts'
 
@@ -11,7 +14,10 @@ export interface Results {
   idle: IdleRow[]
   startup: Startup | undefined
   eventLoop: EventLoop | undefined
-  groupware: Groupware | undefined
+  groupware: QueryRow[] | undefined
+  fanOut: FanOuts | undefined
+  nodes: Nodes | undefined
+  handshake: Handshake | undefined
 }
 
 export interface Target {
@@ -35,7 +41,9 @@ export function targetsOf(results: Results): Target[] {
     ...embeddedTargets(results),
     ...otherTargets(results),
     ...groupwareTargets(results.groupware),
+    ...fanOutTargets(results.fanOut),
     ...widgetTargets(results),
+    ...nodesTargets(results),
   ]
 }
 
@@ -99,10 +107,9 @@ function otherTargets({ idle, startup }: Results): Target[] {
   ]
 }
 
-function groupwareTargets(groupware: Groupware | undefined): Target[] {
-  const query = (name: string) => groupware?.queries.find((row) => row.name === name)
+function groupwareTargets(queries: QueryRow[] | undefined): Target[] {
+  const query = (name: string) => queries?.find((row) => row.name === name)
   const quicker = (name: string) => (query(name)?.baselineP99Ms ?? NaN) / (query(name)?.p99Ms ?? NaN)
-  const deliveries = (transport: string) => groupware?.fanOut.find((row) => row.transport === transport)?.deliveriesPerS ?? NaN
   const frequent = query('search, a frequent word')
   return [
     atLeast('groupware, search for a rare word: p99, LIKE : madang', 20, quicker('search, a rare word')),
@@ -113,7 +120,25 @@ function groupwareTargets(groupware: Groupware | undefined): Target[] {
       'ms',
     ),
     atLeast('groupware, list of the chats: p99, one query per chat : madang', 10, quicker('list of the chats')),
-    atLeast('groupware, 1,000 listeners: deliveries/s, SSE : feed', 0.5, deliveries('sse') / deliveries('feed')),
+  ]
+}
+
+function fanOutTargets(fanOut: FanOuts | undefined): Target[] {
+  const perFeed = (transport: keyof FanOuts) => (fanOut?.[transport].deliveriesPerS ?? NaN) / (fanOut?.feed.deliveriesPerS ?? NaN)
+  return [
+    atLeast('groupware, 1,000 listeners: deliveries/s, SSE : feed', 0.5, perFeed('sse')),
+    atLeast('chatroom, 1,000 listeners: deliveries/s, chatroom : feed', 0.85, perFeed('chatroom')),
+  ]
+}
+
+function nodesTargets({ nodes, handshake }: Results): Target[] {
+  return [
+    atMost(
+      "a quarter of one node's saturated rate: p99, two nodes : one",
+      3,
+      (nodes?.twoP99Ms ?? NaN) / (nodes?.oneP99Ms ?? NaN),
+    ),
+    atMost('handshake of /chat: the token check in Redis, p50', 1, handshake?.checkP50Ms ?? NaN, 'ms'),
   ]
 }
 
