@@ -1,19 +1,25 @@
 import { expect, it } from 'vitest'
-import { createYard } from './registered.fixture.ts'
+import { settle } from '../../test/manual-clock.ts'
+import { createYard, type Yard } from './registered.fixture.ts'
 
 const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 const kim = 5
+
+async function recordOf(yard: Yard, userId = kim): Promise<string | null | undefined> {
+  return (await yard.database.openStorage().directory.readRecords([`bindings:${userId}`])).values[0]
+}
 
 it('[C1] binds the sockets that are open and those opened later, at every node', async () => {
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
-  expect(await two.bindings.open(kim, false)).toEqual([])
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([])
   await one.bindings.bind(kim, 7)
-  expect(await one.bindings.open(kim, false)).toEqual([7])
+  expect((await one.bindings.open(kim, false)).rooms).toEqual([7])
   await yard.clock.advance(30_000)
   expect(two.heard).toEqual(['bound 5: 7'])
   await two.bindings.bind(kim, 8)
-  expect(await two.bindings.open(kim, false)).toEqual([7, 8])
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([7, 8])
   expect(two.heard).toEqual(['bound 5: 7', 'bound 5: 8'])
 })
 
@@ -35,14 +41,14 @@ it('[C1] a binding outlasts the last socket by 30 s, at whichever node that was'
   await one.bindings.bind(kim, 7)
   await one.bindings.close(kim)
   await yard.clock.advance(120_000)
-  expect(await one.bindings.open(kim, false)).toEqual([7])
+  expect((await one.bindings.open(kim, false)).rooms).toEqual([7])
   await two.bindings.close(kim)
   await one.bindings.close(kim)
   await yard.clock.advance(29_999)
-  expect(await two.bindings.open(kim, false)).toEqual([7])
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([7])
   await two.bindings.close(kim)
   await yard.clock.advance(30_000)
-  expect(await two.bindings.open(kim, false)).toEqual([])
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([])
 })
 
 it('[C1] a binding made before there is a socket waits for it', async () => {
@@ -50,7 +56,7 @@ it('[C1] a binding made before there is a socket waits for it', async () => {
   const node = await yard.open()
   await node.bindings.bind(kim, 7)
   await yard.clock.advance(10 * 60_000)
-  expect(await node.bindings.open(kim, false)).toEqual([7])
+  expect((await node.bindings.open(kim, false)).rooms).toEqual([7])
 })
 
 it('[C1] a binding outlives a process', async () => {
@@ -62,7 +68,7 @@ it('[C1] a binding outlives a process', async () => {
   await one.kill()
   const two = await yard.open()
   await yard.clock.advance(29_000)
-  expect(await two.bindings.open(kim, false)).toEqual([7])
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([7])
 })
 
 it('[C1] the sockets of a process that died count as closed when its lease has run out', async () => {
@@ -73,7 +79,7 @@ it('[C1] the sockets of a process that died count as closed when its lease has r
   await one.kill()
   const two = await yard.open()
   await yard.clock.advance(60_000)
-  expect(await two.bindings.open(kim, false)).toEqual([])
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([])
 })
 
 it('[C12] a binding that ended is remembered for 24 h for sockets with a cursor, which bring it back', async () => {
@@ -83,15 +89,15 @@ it('[C12] a binding that ended is remembered for 24 h for sockets with a cursor,
   await node.bindings.bind(kim, 7)
   await node.bindings.close(kim)
   await yard.clock.advance(hourMs)
-  expect(await node.bindings.open(kim, false)).toEqual([])
+  expect((await node.bindings.open(kim, false)).rooms).toEqual([])
   await node.bindings.close(kim)
   await yard.clock.advance(22 * hourMs)
-  expect(await node.bindings.open(kim, true)).toEqual([7])
-  expect(await node.bindings.open(kim, false)).toEqual([7])
+  expect((await node.bindings.open(kim, true)).rooms).toEqual([7])
+  expect((await node.bindings.open(kim, false)).rooms).toEqual([7])
   await node.bindings.close(kim)
   await node.bindings.close(kim)
   await yard.clock.advance(24 * hourMs + 1)
-  expect(await node.bindings.open(kim, true)).toEqual([])
+  expect((await node.bindings.open(kim, true)).rooms).toEqual([])
 })
 
 it('[C1] who was removed is bound no more, and the binding is not remembered', async () => {
@@ -101,16 +107,28 @@ it('[C1] who was removed is bound no more, and the binding is not remembered', a
   for (const roomId of [7, 8]) await one.bindings.bind(kim, roomId)
   await two.bindings.unbind(kim, 7)
   await one.bindings.unbind(kim, 7)
-  expect(await two.bindings.open(kim, true)).toEqual([8])
+  expect((await two.bindings.open(kim, true)).rooms).toEqual([8])
   await one.bindings.bind(kim, 7)
   expect(one.heard).toEqual(['bound 5: 7', 'bound 5: 8', 'bound 5: 7'])
+})
+
+it('[C12] a room that he was bound to and is out of is named for 24 h, until he is bound to it again', async () => {
+  const yard = createYard()
+  const node = await yard.open()
+  for (const roomId of [7, 8]) await node.bindings.bind(kim, roomId)
+  for (const roomId of [7, 8, 9]) await node.bindings.unbind(kim, roomId)
+  expect(await node.bindings.open(kim, true)).toEqual({ rooms: [], lost: [7, 8] })
+  await node.bindings.bind(kim, 7)
+  expect(await node.bindings.open(kim, true)).toEqual({ rooms: [7], lost: [8] })
+  await yard.clock.advance(24 * hourMs)
+  expect(await node.bindings.open(kim, true)).toEqual({ rooms: [7], lost: [] })
 })
 
 it('[C1] nothing is kept of who was never bound when he is removed', async () => {
   const yard = createYard()
   const node = await yard.open()
   await node.bindings.unbind(kim, 7)
-  expect((await yard.database.openStorage().directory.readRecords(['bindings:5'])).values).toEqual([null])
+  expect(await recordOf(yard)).toBeNull()
 })
 
 it('[C2] a node tells its open sockets’ bindings anew when all was lost', async () => {
@@ -122,7 +140,7 @@ it('[C2] a node tells its open sockets’ bindings anew when all was lost', asyn
   const [record = null] = (await directory.readRecords(['bindings:5'])).values
   await directory.replaceRecord('bindings:5', { from: record, to: null, beforeMs: null, keepMs: null })
   await one.bindings.restore()
-  expect(await two.bindings.open(kim, false)).toEqual([7])
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([7])
   expect(one.heard).toEqual(['bound 5: 7'])
 })
 
@@ -137,5 +155,189 @@ it('[C1] a socket that closes while the registry is away has closed once it is b
   one.setAway(false)
   await yard.clock.advance(10_000)
   await yard.clock.advance(30_000)
-  expect(await two.bindings.open(kim, false)).toEqual([])
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([])
+})
+
+it('[C1] a socket that closes while the registry is away has closed also where that is told anew', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  await one.bindings.open(kim, false)
+  await one.bindings.bind(kim, 7)
+  one.setAway(true)
+  await one.bindings.close(kim)
+  one.setAway(false)
+  await one.reopen()
+  await yard.clock.advance(30_000)
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([])
+})
+
+it.each(['lost', 'refused'] as const)(
+  '[C1] a socket that could not open counts nowhere where the word of it was %s',
+  async (is) => {
+    const yard = createYard()
+    const [one, two] = [await yard.open(), await yard.open()]
+    await two.bindings.bind(kim, 7)
+    one.setTrouble({ nth: 1, is })
+    await expect(one.bindings.open(kim, false)).rejects.toThrow('for a test')
+    expect(await recordOf(yard)).toMatch(/"nodes":\[\]/)
+  },
+)
+
+it('[C1] a socket that could not open, and could not be taken back, counts no more once the registry is there', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  await two.bindings.bind(kim, 7)
+  const release = one.hangNext('replaceRecord')
+  const opening = one.bindings.open(kim, false)
+  await settle()
+  one.setAway(true)
+  release()
+  await expect(opening).rejects.toThrow('away')
+  expect(await recordOf(yard)).toMatch(/"nodes":\["n1.1"\]/)
+  one.setAway(false)
+  await yard.clock.advance(10_000)
+  expect(await recordOf(yard)).toMatch(/"nodes":\[\]/)
+  await yard.clock.advance(30_000)
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([])
+})
+
+it.each([0, 1])('[C1] binds to many rooms at once, with %i sockets', async (sockets) => {
+  const yard = createYard()
+  const node = await yard.open()
+  const roomIds = Array.from({ length: 120 }, (_, nth) => nth + 1)
+  if (sockets > 0) await node.bindings.open(kim, false)
+  await Promise.all(roomIds.map((roomId) => node.bindings.bind(kim, roomId)))
+  await Promise.all(roomIds.slice(1).map((roomId) => node.bindings.unbind(kim, roomId)))
+  expect((await node.bindings.open(kim, false)).rooms).toEqual([1])
+})
+
+it('[C1] what is read under a lease that ran out takes no binding from open sockets', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  await one.bindings.open(kim, false)
+  await one.bindings.bind(kim, 7)
+  one.setAway(true)
+  await yard.clock.advance(65_000)
+  one.setAway(false)
+  await one.bindings.reread()
+  await one.bindings.bind(kim, 8)
+  await yard.clock.advance(10_000)
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([8, 7])
+  expect(one.heard).toEqual(['bound 5: 7', 'bound 5: 8'])
+})
+
+it('[C1] what was read before a socket opened is no news after it', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  await one.bindings.open(kim, false)
+  const release = one.hangNext('readRecords')
+  const reading = one.bindings.reread()
+  await settle()
+  await two.bindings.bind(kim, 7)
+  expect((await one.bindings.open(kim, false)).rooms).toEqual([7])
+  release()
+  await reading
+  await one.bindings.reread()
+  expect(one.heard).toEqual([])
+})
+
+it('[C2] a node tells what is so there in batches, and open sockets’ bindings are there then', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  const userIds = Array.from({ length: 500 }, (_, nth) => nth + 1)
+  for (const userId of userIds) await one.bindings.open(userId, false)
+  await one.bindings.bind(500, 7)
+  const { directory } = yard.database.openStorage()
+  for (const userId of userIds) {
+    const from = (await recordOf(yard, userId)) ?? null
+    await directory.replaceRecord(`bindings:${userId}`, { from, to: null, beforeMs: null, keepMs: null })
+  }
+  one.atOnce = 0
+  await one.reopen()
+  expect(one.atOnce).toBe(200)
+  expect(one.heard).toEqual(['bound 500: 7'])
+  expect((await two.bindings.open(500, false)).rooms).toEqual([7])
+})
+
+it('[C1] nothing is held by a process whose lease was never entered', async () => {
+  const yard = createYard()
+  const two = await yard.open()
+  await two.bindings.bind(kim, 7)
+  const one = await yard.open({ isAway: true })
+  one.setAway(false)
+  await expect(one.bindings.open(kim, false)).rejects.toThrow('counts as dead')
+  await expect(one.rooms.enter(7, 'a')).rejects.toThrow('counts as dead')
+  await yard.clock.advance(10_000)
+  expect((await one.bindings.open(kim, false)).rooms).toEqual([7])
+})
+
+it('[C1] nothing is held by a process whose lease ran out, until it lives under another name', async () => {
+  const yard = createYard()
+  const one = await yard.open()
+  one.setAway(true)
+  await yard.clock.advance(65_000)
+  one.setAway(false)
+  await expect(one.bindings.open(kim, false)).rejects.toThrow('counts as dead')
+  await Promise.all([one.reopen(), one.reopen()])
+  await one.bindings.open(kim, false)
+  expect(await recordOf(yard)).toMatch(/"nodes":\["n1.2"\]/)
+})
+
+it('[C2] what was under way when the registry was emptied is told anew', async () => {
+  const yard = createYard()
+  const one = await yard.open()
+  const release = one.hangNext('replaceRecord')
+  const opening = one.bindings.open(kim, false)
+  await settle()
+  const from = (await recordOf(yard)) ?? null
+  const { directory } = yard.database.openStorage()
+  await directory.replaceRecord('bindings:5', { from, to: null, beforeMs: null, keepMs: null })
+  const reopening = one.reopen()
+  await settle()
+  release()
+  await Promise.all([opening, reopening])
+  expect(await recordOf(yard)).toMatch(/"nodes":\["n1.1"\]/)
+})
+
+it('[C1] a socket that opens while its user is being bound is bound, too', async () => {
+  const yard = createYard()
+  const node = await yard.open()
+  const releaseFirst = node.hangNext('replaceRecord')
+  const binding = [7, 8].map((roomId) => node.bindings.bind(kim, roomId))
+  await settle()
+  const release = node.hangNext('readRecords')
+  releaseFirst()
+  await binding[0]
+  const opening = node.bindings.open(kim, false)
+  await settle()
+  release()
+  await binding[1]
+  expect([(await opening).rooms, node.heard]).toEqual([[7, 8], ['bound 5: 7 8']])
+})
+
+it('[C1] the lease of a process waits for nothing else that it asks', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  await one.bindings.open(kim, false)
+  await one.bindings.bind(kim, 7)
+  one.hangNext('readRecords')
+  await yard.clock.advance(180_000)
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([7])
+})
+
+it('[C1] a record outlives its process by days, and not for ever; that of a living process stays', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  await one.bindings.open(kim, false)
+  await one.rooms.enter(7, 'a')
+  const { directory } = yard.database.openStorage()
+  const areThere = async () => (await directory.readRecords(['bindings:5', 'room:7'])).values.map((value) => value !== null)
+  await two.kill()
+  await yard.clock.advance(10 * dayMs)
+  expect(await areThere()).toEqual([true, true])
+  await one.kill()
+  await yard.clock.advance(7 * dayMs)
+  expect(await areThere()).toEqual([true, true])
+  await yard.clock.advance(3 * dayMs)
+  expect(await areThere()).toEqual([false, false])
 })

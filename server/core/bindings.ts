@@ -1,6 +1,7 @@
 /** To which rooms the users with sockets at this process are bound (C1, C12); the registry holds it for all processes. */
-import type { Registry } from '../registry/registry.ts'
+import type { Moment, Registry } from '../registry/registry.ts'
 import { arrive, bind, depart, keepMsOf, noBindings, unbind, viewBindings, type BindingRecord } from './binding-record.ts'
+import { Holding, restoreAll, settleAll, type Naming } from './holding.ts'
 import type { RoomId, UserId } from './model.ts'
 import type { NodeLease } from './node-lease.ts'
 import { changeRecord, parseRecord } from './records.ts'
@@ -15,13 +16,13 @@ export interface BindingsOptions {
   onBound(userId: UserId, roomIds: RoomId[]): void
 }
 
-/** All but `close`, `reread` and `settle` throw RegistryUnavailable. */
+/** All but `close`, `restore` and `settle` throw RegistryUnavailable. */
 export interface Bindings {
   /**
    * A socket of his has opened; resolves with the rooms that it is bound to. With a cursor also those that are remembered (C12): he is
    * bound to them from now on. Where it throws, the socket does not count.
    */
-  open(userId: UserId, hasCursor: boolean): Promise<RoomId[]>
+  open(userId: UserId, hasCursor: boolean): Promise<OpenBindings>
   /** Binds his sockets, also those at other nodes and those opened later. */
   bind(userId: UserId, roomId: RoomId): Promise<void>
   /** He is out of the room, or it is gone: to be said at every node, as each hears of it. */
@@ -30,22 +31,25 @@ export interface Bindings {
   close(userId: UserId): Promise<void>
   /** Another node says that his bindings have changed, or may have. */
   reread(userIds?: UserId[]): Promise<void>
-  /** Tells the registry all of what is so here: after it was emptied, or this process was taken for dead. */
+  /** Tells the registry all of what is so here: after it was away or emptied, and when this process was taken for dead. */
   restore(): Promise<void>
   /** What the registry could not be told before. */
   settle(): Promise<void>
 }
 
+export interface OpenBindings {
+  rooms: RoomId[]
+  /** He was bound to these in the last 24 h, until he was out of them. */
+  lost: RoomId[]
+}
+
 interface LocalUser {
   sockets: number
-  /** What `onBound` and `open` have told of. */
+  /** What `onBound` and `open` have told of; none while he has no socket here. */
   rooms: Set<RoomId>
   /** Counts what this process did to his bindings: what was read before is not news then. */
   changes: number
-  /** The node's name under which the registry knows that he is here; null where it does not. */
-  heldAs: string | null
-  /** What was begun last: the registry is told one after the other. */
-  last: Promise<unknown>
+  holding: Holding
 }
 
 export function createBindings(options: BindingsOptions): Bindings {
@@ -60,49 +64,74 @@ class LocalBindings implements Bindings {
     this.options = options
   }
 
-  async open(userId: UserId, hasCursor: boolean): Promise<RoomId[]> {
-    const user = this.users.get(userId) ?? { sockets: 0, rooms: new Set(), changes: 0, heldAs: null, last: Promise.resolve() }
-    this.users.set(userId, user)
+  async open(userId: UserId, hasCursor: boolean): Promise<OpenBindings> {
+    const user = this.localOf(userId)
     user.sockets += 1
     try {
-      return await this.inTurn(user, () => this.hold(userId, user, hasCursor))
+      return await user.holding.inTurn(() => this.admit(userId, user, hasCursor))
     } catch (error) {
       await this.close(userId)
       throw error
     }
   }
 
-  private inTurn<T>(user: LocalUser, act: () => Promise<T>): Promise<T> {
-    const done = user.last.then(act)
-    user.last = done.catch(() => {})
-    return done
+  private localOf(userId: UserId): LocalUser {
+    return this.users.get(userId) ?? this.takeIn(userId)
   }
 
-  private async hold(userId: UserId, user: LocalUser, hasCursor: boolean): Promise<RoomId[]> {
-    const { node } = this.options.lease
-    const { rooms } = await this.change(userId, (bindings) => arrive(bindings, node, hasCursor))
-    user.heldAs = node
+  private takeIn(userId: UserId): LocalUser {
+    const holding = new Holding({
+      isWanted: () => user.sockets > 0,
+      hold: (naming) => this.renew(userId, user, naming),
+      release: async (node) => void (await this.change(userId, (bindings, { nowMs }) => depart(bindings, node, nowMs))),
+      onFree: () => void this.users.delete(userId),
+    })
+    const user: LocalUser = { sockets: 0, rooms: new Set(), changes: 0, holding }
+    this.users.set(userId, user)
+    return user
+  }
+
+  private async admit(userId: UserId, user: LocalUser, hasCursor: boolean): Promise<OpenBindings> {
+    const { rooms, lost } = await user.holding.hold((naming) => this.arrive(userId, user, { hasCursor, naming }))
     for (const roomId of rooms) user.rooms.add(roomId)
-    return rooms
+    user.changes += 1
+    return { rooms, lost: lost.map(([roomId]) => roomId) }
+  }
+
+  /** With what he is bound to here: the registry may have lost that. */
+  private arrive(userId: UserId, user: LocalUser, { hasCursor, naming }: { hasCursor: boolean; naming: Naming }) {
+    return this.change(userId, (before, moment) => {
+      const node = this.options.lease.nodeAt(moment)
+      naming(node)
+      return bind(arrive(before, node, hasCursor), [...user.rooms])
+    })
+  }
+
+  private async renew(userId: UserId, user: LocalUser, naming: Naming): Promise<BindingRecord> {
+    const bindings = await this.arrive(userId, user, { hasCursor: false, naming })
+    this.note(userId, user, bindings)
+    return bindings
   }
 
   async bind(userId: UserId, roomId: RoomId): Promise<void> {
-    const bindings = await this.change(userId, (before) => bind(before, [roomId]))
-    this.note(userId, bindings)
+    const user = this.localOf(userId)
+    await user.holding.inTurn(async () => {
+      const bindings = await this.change(userId, (before) => bind(before, [roomId]))
+      this.note(userId, user, bindings)
+    })
     this.options.registry.announceBound(userId)
   }
 
   async unbind(userId: UserId, roomId: RoomId): Promise<void> {
-    this.noteUnbound(userId, roomId)
-    const isKnown = ({ rooms, remembered }: BindingRecord) =>
-      rooms.includes(roomId) || remembered.some(([remembered]) => remembered === roomId)
-    await this.change(userId, (before) => (isKnown(before) ? unbind(before, roomId) : null))
-    this.noteUnbound(userId, roomId)
+    const user = this.localOf(userId)
+    this.noteUnbound(user, roomId)
+    await user.holding.inTurn(async () => {
+      await this.change(userId, (before, { nowMs }) => unbind(before, roomId, nowMs))
+      this.noteUnbound(user, roomId)
+    })
   }
 
-  private noteUnbound(userId: UserId, roomId: RoomId): void {
-    const user = this.users.get(userId)
-    if (!user) return
+  private noteUnbound(user: LocalUser, roomId: RoomId): void {
     user.rooms.delete(roomId)
     user.changes += 1
   }
@@ -111,40 +140,23 @@ class LocalBindings implements Bindings {
     const user = this.users.get(userId)
     if (!user) return
     user.sockets -= 1
-    if (user.sockets === 0) await this.inTurn(user, () => this.tell(userId, user)).catch(() => {})
-  }
-
-  /** Makes the registry hold what is so here. */
-  private async tell(userId: UserId, user: LocalUser): Promise<void> {
-    if (user.sockets > 0) {
-      if (user.heldAs === null) await this.renew(userId, user)
-      return
-    }
-    const { heldAs } = user
-    if (heldAs !== null) await this.change(userId, (bindings, nowMs) => depart(bindings, heldAs, nowMs))
-    user.heldAs = null
-    if (user.sockets === 0 && this.users.get(userId) === user) this.users.delete(userId)
-  }
-
-  private async renew(userId: UserId, user: LocalUser): Promise<void> {
-    const { node } = this.options.lease
-    const bindings = await this.change(userId, (before) => bind(arrive(before, node, false), [...user.rooms]))
-    user.heldAs = node
-    this.note(userId, bindings)
+    if (user.sockets > 0) return
+    user.rooms.clear()
+    await user.holding.settle().catch(() => {})
   }
 
   /** What is new to this process is told; what was unbound elsewhere is forgotten. */
-  private note(userId: UserId, { rooms }: BindingRecord): void {
-    const user = this.users.get(userId)
-    if (!user) return
+  private note(userId: UserId, user: LocalUser, { rooms, nodes }: BindingRecord): void {
+    if (user.sockets === 0) return
     const added = rooms.filter((roomId) => !user.rooms.has(roomId))
-    user.rooms = new Set(rooms)
+    // A record that does not name this node, as its lease ran out or the registry was emptied, says nothing of what ended here.
+    user.rooms = new Set(user.holding.isAmong(nodes) ? rooms : [...user.rooms, ...rooms])
     user.changes += 1
     if (added.length > 0) this.options.onBound(userId, added)
   }
 
   async reread(userIds: UserId[] = [...this.users.keys()]): Promise<void> {
-    const here = userIds.filter((userId) => this.users.get(userId)?.heldAs)
+    const here = userIds.filter((userId) => this.users.has(userId))
     for (let from = 0; from < here.length; from += batchSize) await this.rereadBatch(here.slice(from, from + batchSize))
   }
 
@@ -153,26 +165,28 @@ class LocalBindings implements Bindings {
     const before = userIds.map(changesOf)
     const { values, ...moment } = await this.options.registry.readRecords(userIds.map(nameOf))
     for (const [nth, userId] of userIds.entries()) {
+      const user = this.users.get(userId)
       const record = parseRecord(values[nth] ?? null) as BindingRecord | null
-      // Where there is none, the registry was emptied: this node is about to restore it.
-      if (record !== null && changesOf(userId) === before[nth]) this.note(userId, viewBindings(record, moment))
+      if (user && user.changes === before[nth]) this.note(userId, user, viewBindings(record, moment))
     }
   }
 
-  async restore(): Promise<void> {
-    for (const user of this.users.values()) user.heldAs = null
-    await this.settle()
+  restore(): Promise<void> {
+    return restoreAll(this.listHoldings())
   }
 
-  async settle(): Promise<void> {
-    const open = [...this.users].filter(([, { sockets, heldAs }]) => sockets > 0 !== (heldAs !== null))
-    await Promise.allSettled(open.map(([userId, user]) => this.inTurn(user, () => this.tell(userId, user))))
+  settle(): Promise<void> {
+    return settleAll(this.listHoldings())
   }
 
-  private async change(userId: UserId, step: (bindings: BindingRecord, nowMs: number) => BindingRecord | null) {
+  private listHoldings(): Holding[] {
+    return [...this.users.values()].map(({ holding }) => holding)
+  }
+
+  private async change(userId: UserId, step: (bindings: BindingRecord, moment: Moment) => BindingRecord | null) {
     let record: BindingRecord | null = null
     await changeRecord<BindingRecord>(this.options.registry, nameOf(userId), (before, moment) => {
-      record = step(viewBindings(before, moment), moment.nowMs)
+      record = step(viewBindings(before, moment), moment)
       return record && { record, beforeMs: null, keepMs: keepMsOf(record) }
     })
     return record ?? noBindings

@@ -132,3 +132,47 @@ it('[C2] a node tells its Rooms anew when all was lost', async () => {
   await one.rooms.restore()
   expect(await two.rooms.stateOf(7)).toBe('active')
 })
+
+it.each(['lost', 'refused'] as const)('[C10] a Room whose making was %s at first is made by the next who comes', async (is) => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  one.setTrouble({ nth: 2, is })
+  const entering = await Promise.allSettled([one.rooms.enter(7, 'a'), one.rooms.enter(7, 'b')])
+  expect(entering).toMatchObject([{ status: 'rejected' }, { value: true }])
+  expect([one.rooms.seatsIn(7), await two.rooms.stateOf(7)]).toEqual([['b'], 'active'])
+})
+
+it('[C10] an outage unseats nobody who was in already', async () => {
+  const yard = createYard()
+  const node = await yard.open()
+  await node.rooms.enter(7, 'a')
+  node.setAway(true)
+  await node.rooms.restore()
+  await expect(node.rooms.enter(7, 'a')).rejects.toThrow('away')
+  await expect(node.rooms.enter(7, 'b')).rejects.toThrow('away')
+  expect(node.rooms.seatsIn(7)).toEqual(['a'])
+  node.setAway(false)
+  await node.reopen()
+  expect([await node.rooms.enter(7, 'a'), await node.rooms.stateOf(7)]).toEqual([true, 'active'])
+})
+
+it('[C10] a Room that nobody is in any more is idle also where its leaving was told anew', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  await one.rooms.enter(7, 'a')
+  one.setAway(true)
+  await one.rooms.leave(7, 'a')
+  one.setAway(false)
+  await one.reopen()
+  expect(await two.rooms.stateOf(7)).toBe('idle')
+})
+
+it('[C10] a Room that could not be activated anew after an error is activated at the next beat', async () => {
+  const yard = createYard()
+  const node = await yard.open({ carry: async () => node.setTrouble({ nth: 1, is: 'refused' }) })
+  await node.rooms.enter(7, 'a')
+  await node.rooms.run(7, fail)
+  expect(await node.rooms.stateOf(7)).toBe('creating')
+  await yard.clock.advance(10_000)
+  expect(await node.rooms.stateOf(7)).toBe('active')
+})

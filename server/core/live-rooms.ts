@@ -2,9 +2,10 @@
  * The Rooms of this process (C10): whom each holds, its life in the registry, and its supervision. An error inside a Room ends that one
  * with a log line; who is in it is carried into a new one, and no other Room notices.
  */
-import type { Registry } from '../registry/registry.ts'
+import { leaseKeptMs, type Registry } from '../registry/registry.ts'
 import type { Clock } from './clock.ts'
 import { toChatError } from './errors.ts'
+import { Holding, restoreAll, settleAll, type Naming } from './holding.ts'
 import type { Log } from './log.ts'
 import type { RoomId } from './model.ts'
 import type { NodeLease } from './node-lease.ts'
@@ -41,7 +42,7 @@ export interface LiveRoomsOptions<Seat> {
 
 /** `Seat`: what a Room holds, an open socket of a bound user. */
 export interface LiveRooms<Seat> {
-  /** False where the Room is closing. Throws RegistryUnavailable; he is not in then. */
+  /** False where the Room is closing. Throws RegistryUnavailable. Neither lets him in who was not in before. */
   enter(roomId: RoomId, seat: Seat): Promise<boolean>
   /** Where the registry is away, it learns of it at a later beat. */
   leave(roomId: RoomId, seat: Seat): Promise<void>
@@ -50,7 +51,7 @@ export interface LiveRooms<Seat> {
   run(roomId: RoomId, work: () => Promise<void> | void): Promise<void>
   /** Of the one Room that all nodes share. Throws RegistryUnavailable. */
   stateOf(roomId: RoomId): Promise<RoomState>
-  /** Tells the registry all of what is so here: after it was emptied, or this process was taken for dead. */
+  /** Tells the registry all of what is so here: after it was away or emptied, and when this process was taken for dead. */
   restore(): Promise<void>
   /** What the registry could not be told before. */
   settle(): Promise<void>
@@ -59,10 +60,8 @@ export interface LiveRooms<Seat> {
 
 interface LiveRoom<Seat> {
   seats: Set<Seat>
-  /** The node's name under which the registry holds this Room open; null where it does not. */
-  heldAs: string | null
-  /** What was begun last: the registry is told one after the other. */
-  last: Promise<unknown>
+  /** The Room open in the registry. */
+  holding: Holding
   /** Counts its lives here: of what failed in an earlier one nobody need hear. */
   life: number
   failedAt: number[]
@@ -82,73 +81,62 @@ class Supervisor<Seat> implements LiveRooms<Seat> {
   }
 
   async enter(roomId: RoomId, seat: Seat): Promise<boolean> {
-    const room = this.rooms.get(roomId) ?? { seats: new Set(), heldAs: null, last: Promise.resolve(), life: 1, failedAt: [] }
-    this.rooms.set(roomId, room)
+    const room = this.rooms.get(roomId) ?? this.takeIn(roomId)
+    const isNew = !room.seats.has(seat)
     room.seats.add(seat)
+    let isIn = false
     try {
-      if (await this.tell(roomId, room)) return true
-    } catch (error) {
-      this.unseat(roomId, room, seat)
-      throw error
+      isIn = await room.holding.settle()
+      return isIn
+    } finally {
+      if (!isIn && isNew) void this.leave(roomId, seat)
     }
-    this.unseat(roomId, room, seat)
-    return false
   }
 
-  private unseat(roomId: RoomId, room: LiveRoom<Seat>, seat: Seat): void {
-    room.seats.delete(seat)
-    if (room.seats.size === 0 && room.heldAs === null) this.forget(roomId, room)
-  }
-
-  private forget(roomId: RoomId, room: LiveRoom<Seat>): void {
-    if (this.rooms.get(roomId) === room) this.rooms.delete(roomId)
+  private takeIn(roomId: RoomId): LiveRoom<Seat> {
+    const seats = new Set<Seat>()
+    const holding = new Holding({
+      isWanted: () => seats.size > 0,
+      hold: (naming) => this.hold(roomId, naming),
+      release: (node) => this.release(roomId, node),
+      onFree: () => void this.rooms.delete(roomId),
+    })
+    const room = { seats, holding, life: 1, failedAt: [] }
+    this.rooms.set(roomId, room)
+    return room
   }
 
   async leave(roomId: RoomId, seat: Seat): Promise<void> {
     const room = this.rooms.get(roomId)
-    if (!room?.seats.delete(seat)) return
-    await this.tell(roomId, room).catch(() => {})
+    if (room?.seats.delete(seat)) await room.holding.settle().catch(() => {})
   }
 
   seatsIn(roomId: RoomId): Seat[] {
     return [...(this.rooms.get(roomId)?.seats ?? [])]
   }
 
-  /** Makes the registry hold what is so here, when its turn comes. False where the Room is closing. */
-  private tell(roomId: RoomId, room: LiveRoom<Seat>): Promise<boolean> {
-    const told = room.last.then(() => this.tellNow(roomId, room))
-    room.last = told.catch(() => {})
-    return told
-  }
-
-  private async tellNow(roomId: RoomId, room: LiveRoom<Seat>): Promise<boolean> {
-    if (room.seats.size > 0) return room.heldAs !== null || this.hold(roomId, room)
-    if (room.heldAs !== null) await this.release(roomId, room, room.heldAs)
-    if (room.seats.size === 0) this.forget(roomId, room)
-    return true
-  }
-
-  private async hold(roomId: RoomId, room: LiveRoom<Seat>): Promise<boolean> {
-    const { node } = this.options.lease
+  /** Null where it is closing. One that was not activated is not held: it is tried again. */
+  private async hold(roomId: RoomId, naming: Naming): Promise<RoomRecord | null> {
+    const { lease, log } = this.options
     let isClosing = false
     const entered = await this.change(roomId, (record, moment) => {
+      const node = lease.nodeAt(moment)
       const next = enterRoom(record, node, moment)
       isClosing = next === null
+      if (next !== null) naming(node)
       return next ?? record
     })
-    if (isClosing) return false
-    room.heldAs = node
+    if (isClosing) return null
     this.timers.get(roomId)?.()
     if (entered?.isMade === false) {
-      this.options.log.info('Room created successfully.', { roomId })
       await this.change(roomId, activateRoom)
+      log.info('Room created successfully.', { roomId })
     }
-    return true
+    return entered
   }
 
-  private async release(roomId: RoomId, room: LiveRoom<Seat>, node: string): Promise<void> {
+  private async release(roomId: RoomId, node: string): Promise<void> {
     const left = await this.change(roomId, (record, moment) => leaveRoom(record, node, moment))
-    room.heldAs = null
     if (left !== null && left.closesAt !== null) this.closeAfter(roomId, this.options.idleMs)
   }
 
@@ -179,8 +167,9 @@ class Supervisor<Seat> implements LiveRooms<Seat> {
       await work()
     } catch (error) {
       if (toChatError(error) !== null) throw error
+      if (room?.life !== life) return
       this.options.log.error('Room ended by an error.', { roomId, error })
-      if (room !== undefined && room.life === life) await this.recreate(roomId, room)
+      if (room !== undefined) await this.recreate(roomId, room)
     }
   }
 
@@ -193,7 +182,7 @@ class Supervisor<Seat> implements LiveRooms<Seat> {
     // Those who are in are carried whether the registry hears of it or not.
     await this.change(roomId, recreateRoom).catch(() => {})
     await this.run(roomId, () => this.options.carry(roomId, [...room.seats]))
-    await this.change(roomId, activateRoom).catch(() => {})
+    await this.change(roomId, activateRoom).catch(() => room.holding.doubt())
   }
 
   private async giveUp(roomId: RoomId, room: LiveRoom<Seat>): Promise<void> {
@@ -201,7 +190,7 @@ class Supervisor<Seat> implements LiveRooms<Seat> {
     room.seats.clear()
     this.options.log.error('Room given up: it fails again and again.', { roomId })
     this.options.drop(roomId, seats)
-    await this.tell(roomId, room).catch(() => {})
+    await room.holding.settle().catch(() => {})
   }
 
   async stateOf(roomId: RoomId): Promise<RoomState> {
@@ -219,7 +208,8 @@ class Supervisor<Seat> implements LiveRooms<Seat> {
     return changeRecord<RoomRecord>(registry, nameOf(roomId), (before, read) => {
       const moment = this.at(read)
       const record = step(before, moment)
-      const keepMs = record?.nodes.length === 0 ? idleMs + closingMs : null
+      if (record === before) return null
+      const keepMs = idleMs + (record?.nodes.length === 0 ? closingMs : leaseKeptMs)
       return { record, beforeMs: viewRoom(before, moment).changesAt, keepMs }
     })
   }
@@ -228,13 +218,16 @@ class Supervisor<Seat> implements LiveRooms<Seat> {
     return { ...moment, idleMs: this.options.idleMs }
   }
 
-  async restore(): Promise<void> {
-    for (const room of this.rooms.values()) room.heldAs = null
-    await this.settle()
+  restore(): Promise<void> {
+    return restoreAll(this.listHoldings())
   }
 
-  async settle(): Promise<void> {
-    await Promise.allSettled([...this.rooms].map(([roomId, room]) => this.tell(roomId, room)))
+  settle(): Promise<void> {
+    return settleAll(this.listHoldings())
+  }
+
+  private listHoldings(): Holding[] {
+    return [...this.rooms.values()].map(({ holding }) => holding)
   }
 
   stop(): void {

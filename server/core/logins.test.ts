@@ -141,3 +141,20 @@ it('a socket that has closed hears nothing', async () => {
   await yard.clock.advance(60_000)
   expect(said).toEqual([])
 })
+
+it('[C2] nothing is said or asked after the end, also where a question was under way', async () => {
+  const yard = createYard()
+  const node = await yard.open()
+  const login = loginOf(yard, 'a')
+  await node.logins.enter(login)
+  const { said } = watch(node, login)
+  const release = node.hangNext('checkLogins')
+  await yard.clock.advance(20_000)
+  node.setAway(true)
+  await node.kill()
+  release()
+  await settle()
+  node.atOnce = 0
+  await yard.clock.advance(120_000)
+  expect([said, node.atOnce]).toEqual([[], 0])
+})

@@ -42,6 +42,8 @@ export interface LoginsOptions {
   registry: Registry
   directory: Pick<Directory, 'keepLogin' | 'settleLogins' | 'endLogins'>
   clock: Clock
+  /** Each question of a handshake as it begins, to be timed. */
+  onCheck?(check: Promise<unknown>): void
 }
 
 export function createLogins(options: LoginsOptions): Logins {
@@ -62,6 +64,7 @@ class WatchedLogins implements Logins {
   private cancelAway = () => {}
   private cancelRetry = () => {}
   private stopChecking = () => {}
+  private isStopped = false
 
   constructor(options: LoginsOptions) {
     this.options = options
@@ -88,7 +91,9 @@ class WatchedLogins implements Logins {
   }
 
   async isIn(login: Login): Promise<boolean> {
-    const [isIn = false] = await this.options.registry.checkLogins([login])
+    const check = this.options.registry.checkLogins([login])
+    this.options.onCheck?.(check)
+    const [isIn = false] = await check
     return isIn
   }
 
@@ -144,6 +149,7 @@ class WatchedLogins implements Logins {
       this.cancelAway()
       this.cancelAway = () => {}
     } catch {
+      if (this.isStopped) return
       this.cancelAway()
       this.cancelAway = clock.after(Math.max(0, this.heardAt + awayMs - clock.now()), () => this.endAll())
       this.cancelRetry = clock.after(retryMs, () => void this.checkAll())
@@ -167,9 +173,10 @@ class WatchedLogins implements Logins {
   }
 
   stop(): void {
+    this.isStopped = true
     this.stopChecking()
     this.cancelAway()
     this.cancelRetry()
-    for (const one of this.watched) one.cancel()
+    for (const one of this.watched) this.drop(one)
   }
 }

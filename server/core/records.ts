@@ -9,8 +9,8 @@ export interface Change<T> {
   record: T | null
   /** When what was read means something else; null: never. */
   beforeMs: number | null
-  /** For how long it is kept; null: until it is changed. */
-  keepMs: number | null
+  /** For how long it is kept. */
+  keepMs: number
 }
 
 /** Pure, as it may be asked several times. Null where all may stay as it is. */
@@ -23,8 +23,9 @@ export async function changeRecord<T>(registry: Registry, name: string, step: St
     const from = values[0] ?? null
     const record = parseRecord(from) as T | null
     const change = step(record, moment)
-    const to = change?.record ? JSON.stringify(change.record) : null
-    if (change === null || to === from) return record
+    if (change === null) return record
+    // Also where it is the same text: it is kept for longer then.
+    const to = change.record && JSON.stringify(change.record)
     if (await registry.replaceRecord(name, { ...change, from, to })) return change.record
   }
   throw new RegistryUnavailable(`a record that changes all the time: ${name}`)

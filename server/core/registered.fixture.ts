@@ -1,16 +1,35 @@
 /** Nodes on one database, each with what it has in the registry, and a clock that stands still until a test moves it. */
 import { createManualClock, settle, type ManualClock } from '../../test/manual-clock.ts'
 import { createMemoryRegistry } from '../registry/memory/memory-registry.ts'
-import { RegistryUnavailable, type Registry } from '../registry/registry.ts'
+import { RegistryUnavailable, type Registry, type RegistryListener } from '../registry/registry.ts'
 import { createMemoryDatabase } from '../storage/memory/memory.ts'
 import type { RoomId, UserId } from './model.ts'
+import { createLogins, type Logins } from './logins.ts'
 import { createRegistered, type Registered } from './registered.ts'
 
-export interface TestNode extends Registered<string> {
-  /** What it was told and what it logged, in order. */
-  heard: string[]
+/** What befalls a change of a record: it is refused, or it is done and the answer is lost. The first that comes is the 1st. */
+export interface Trouble {
+  nth: number
+  is: 'refused' | 'lost'
+}
+
+interface Outages {
   /** While it is away, all that is asked of its registry is refused. */
   setAway(isAway: boolean): void
+  /** Of the changes from now on; null: none. */
+  setTrouble(trouble: Trouble | null): void
+  /** The next answer of this kind waits until what this gives is called. */
+  hangNext(kind: keyof Registry): () => void
+  /** The registry says that it is there anew. */
+  reopen(): Promise<void>
+  /** So many questions were asked at once at most. */
+  atOnce: number
+}
+
+export interface TestNode extends Registered<string>, Outages {
+  logins: Logins
+  /** What it was told and what it logged, in order. */
+  heard: string[]
   /** The process ends without a word. */
   kill(): Promise<void>
 }
@@ -18,7 +37,7 @@ export interface TestNode extends Registered<string> {
 export interface Yard {
   clock: ManualClock
   database: ReturnType<typeof createMemoryDatabase>
-  open(options?: { carry?: (roomId: RoomId, seats: string[]) => Promise<void> }): Promise<TestNode>
+  open(options?: { carry?: (roomId: RoomId, seats: string[]) => Promise<void>; isAway?: boolean }): Promise<TestNode>
 }
 
 export function createYard(idleMs = 60_000): Yard {
@@ -28,15 +47,16 @@ export function createYard(idleMs = 60_000): Yard {
   return {
     clock,
     database,
-    async open({ carry = async () => {} } = {}) {
+    async open({ carry = async () => {}, isAway = false } = {}) {
       const { directory } = database.openStorage()
-      const outages = withOutages(createMemoryRegistry(directory))
-      const { registry } = outages
+      const { registry, outages } = withOutages(createMemoryRegistry(directory))
+      outages.setAway(isAway)
       const heard: string[] = []
       const say = (text: string, about?: { roomId?: unknown }) => void heard.push(`${text} ${String(about?.roomId)}`)
+      const logins = createLogins({ registry, directory, clock })
       const registered = createRegistered<string>({
         registry,
-        directory,
+        logins,
         clock,
         node: `n${++nodes}`,
         idleMs,
@@ -50,23 +70,76 @@ export function createYard(idleMs = 60_000): Yard {
       })
       registered.start()
       await settle()
-      return { ...registered, heard, setAway: (away) => outages.setAway(away), kill: () => registered.stop() }
+      return Object.assign(outages, { ...registered, logins, heard, kill: () => registered.stop() })
     },
   }
 }
 
-function withOutages(registry: Registry): { registry: Registry; setAway(isAway: boolean): void } {
-  let isAway = false
+function withOutages(registry: Registry): { registry: Registry; outages: Outages } {
+  const outages = new TestOutages()
   const guarded = new Proxy(registry, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
-      const isAsked = typeof value === 'function' && !['listen', 'close', 'announceBound'].includes(String(name))
-      if (!isAsked) return value
-      return async (...values: unknown[]): Promise<unknown> => {
-        if (isAway) throw new RegistryUnavailable('away, for a test')
-        return Reflect.apply(value, target, values)
-      }
+      if (typeof value !== 'function' || name === 'close' || name === 'announceBound') return value
+      const call = (...values: unknown[]): unknown => Reflect.apply(value, target, values)
+      if (name === 'listen') return (listener: RegistryListener) => call((outages.listener = listener))
+      return (...values: unknown[]) => outages.ask(String(name), async () => call(...values))
     },
   })
-  return { registry: guarded, setAway: (away) => void (isAway = away) }
+  return { registry: guarded, outages }
+}
+
+class TestOutages implements Outages {
+  listener: RegistryListener | null = null
+  atOnce = 0
+  private isAway = false
+  private trouble: Trouble | null = null
+  private readonly hanging = new Map<string, Promise<void>>()
+  private asking = 0
+
+  async ask(kind: string, call: () => Promise<unknown>): Promise<unknown> {
+    this.asking += 1
+    this.atOnce = Math.max(this.atOnce, this.asking)
+    try {
+      this.checkIsThere()
+      const hanging = this.hanging.get(kind)
+      this.hanging.delete(kind)
+      const answer = await (kind === 'replaceRecord' ? this.change(call) : call())
+      await hanging
+      this.checkIsThere()
+      return answer
+    } finally {
+      this.asking -= 1
+    }
+  }
+
+  private checkIsThere(): void {
+    if (this.isAway) throw new RegistryUnavailable('away, for a test')
+  }
+
+  private async change(call: () => Promise<unknown>): Promise<unknown> {
+    const trouble = this.trouble && --this.trouble.nth === 0 ? this.trouble.is : null
+    if (trouble === 'refused') throw new RegistryUnavailable('refused, for a test')
+    const answer = await call()
+    if (trouble === 'lost') throw new RegistryUnavailable('silent, for a test')
+    return answer
+  }
+
+  setAway(isAway: boolean): void {
+    this.isAway = isAway
+  }
+
+  setTrouble(trouble: Trouble | null): void {
+    this.trouble = trouble && { ...trouble }
+  }
+
+  hangNext(kind: keyof Registry): () => void {
+    let release = () => {}
+    this.hanging.set(kind, new Promise((resolve) => (release = resolve)))
+    return () => release()
+  }
+
+  async reopen(): Promise<void> {
+    await this.listener?.onOpen()
+  }
 }

@@ -87,11 +87,12 @@ function testTokens(open: () => Promise<TestRegistry>): void {
 
   it('[C2] lets a token count until its end, and one without an end on and on', async () => {
     const stand = await open()
-    const short = await enter(stand, loginOf('short', { expiresAt: Date.now() + 300 }))
+    const short = await enter(stand, loginOf('short', { expiresAt: Date.now() + 50 }))
+    const longer = await enter(stand, loginOf('longer', { expiresAt: Date.now() + 60_000 }))
     const endless = await enter(stand, loginOf('endless', { expiresAt: null }))
     const past = await enter(stand, loginOf('past', { expiresAt: Date.now() - 1 }))
     expect(await isIn(stand.one, past)).toBe(false)
-    expect(await isIn(stand.one, short)).toBe(true)
+    expect(await isIn(stand.one, longer)).toBe(true)
     await until('its end', async () => !(await isIn(stand.two, short)))
     expect(await isIn(stand.two, endless)).toBe(true)
   })
@@ -138,8 +139,9 @@ function testRecords(open: () => Promise<TestRegistry>): void {
 
   it('keeps a record for its time', async () => {
     const { one, two } = await open()
-    await one.registry.replaceRecord('r', { from: null, to: 'a', keepMs: 300, beforeMs: null })
-    expect((await two.registry.readRecords(['r'])).values).toEqual(['a'])
+    await one.registry.replaceRecord('long', { from: null, to: 'a', keepMs: 60_000, beforeMs: null })
+    await one.registry.replaceRecord('r', { from: null, to: 'a', keepMs: 50, beforeMs: null })
+    expect((await two.registry.readRecords(['long'])).values).toEqual(['a'])
     await until('its end', async () => (await two.registry.readRecords(['r'])).values[0] === null)
     expect(await two.registry.replaceRecord('r', { ...plain, from: null, to: 'b' })).toBe(true)
   })

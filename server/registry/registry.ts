@@ -10,6 +10,12 @@ export class RegistryUnavailable extends Error {
 }
 
 /**
+ * A lease is known for so long after it ran out: longer than what a dead process has left in records means anything, as
+ * `ROOM_IDLE_MINUTES` is a week at most.
+ */
+export const leaseKeptMs = 8 * 24 * 3_600_000
+
+/**
  * Obligations: what was entered is there until its end, for every process and beyond this one's life, and gone once it was ended, whoever
  * did that. A token of which nothing is known does not count; only where the whole registry was emptied the logins that the
  * directory knows are entered again, by one process, and until then RegistryUnavailable is thrown. So it is by all but
@@ -30,7 +36,7 @@ export interface Registry {
   readRecords(names: string[]): Promise<Moment & { values: (string | null)[] }>
   /** False, and nothing is changed, where the record is not `from` any more, or `beforeMs` has come. */
   replaceRecord(name: string, replacement: Replacement): Promise<boolean>
-  /** A node lives, and does so for `leaseMs` from now. False where its lease had run out: it counts as dead, for good. */
+  /** A node lives, and does so for `leaseMs` from now. False where its lease had run out: it counts as dead, for good (`leaseKeptMs`). */
   renewLease(node: string, leaseMs: number): Promise<boolean>
 
   /** The list that was made when the room's head was `head`; null where there is none. */

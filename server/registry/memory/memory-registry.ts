@@ -2,18 +2,34 @@
  * The registry without a server of its own: what must outlive the process is in the directory, so several processes on one database see
  * the same. The directory is not emptied under it, and tells nobody: what another process ended is found when it is asked.
  */
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Login, Message, RoomId } from '../../core/model.ts'
 import type { Directory } from '../../storage/storage.ts'
-import type { Registry, RegistryListener } from '../registry.ts'
+import { RegistryUnavailable, type Registry, type RegistryListener } from '../registry.ts'
 
 /** Of so many rooms the latest messages are kept: some 20 MB where their texts are long. */
 const recentRoomsMax = 1_000
+const retryMs = 200
 
 export function createMemoryRegistry(directory: Directory): Registry {
   const recent = new Map<RoomId, { head: number; messages: Message[] }>()
+  const closing = new AbortController()
   let listener: RegistryListener | null = null
+  let isOpen = false
+
+  /** The database may be away. */
+  async function open(heard: RegistryListener): Promise<void> {
+    while (!closing.signal.aborted && !isOpen) {
+      isOpen = await heard.onOpen().then(
+        () => true,
+        () => false,
+      )
+      if (!isOpen) await wait(retryMs, undefined, { signal: closing.signal, ref: false }).catch(() => {})
+    }
+  }
 
   async function checkLogins(logins: Login[]): Promise<boolean[]> {
+    if (!isOpen) throw new RegistryUnavailable('this process has not told what is so here')
     if (logins.length === 0) return []
     const found = await directory.findLogins(logins.map(({ sha256 }) => sha256))
     const known = new Set(found.map(({ sha256 }) => sha256))
@@ -43,10 +59,11 @@ export function createMemoryRegistry(directory: Directory): Registry {
     announceBound: () => {},
     listen(heard) {
       listener = heard
-      void heard.onOpen().catch(() => {})
+      void open(heard)
     },
     close: async () => {
       listener = null
+      closing.abort()
     },
   }
 }

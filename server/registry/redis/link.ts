@@ -7,12 +7,16 @@ import { RegistryUnavailable } from '../registry.ts'
 /** Redis answers in a millisecond. A connection that does not answer for so long is replaced. */
 const answerMs = 2_000
 const firstRetryMs = 100
+const probeKey = 'madang:probe'
 const lastRetryMs = 2_000
 
 /** Redis did not answer in time. */
 class Silence extends Error {
   readonly code = 'silent'
 }
+
+/** What a Redis answers that is not, or not yet, the one to ask: a failover made it a replica, or it is loading. */
+const demotion = /\b(READONLY|LOADING|MASTERDOWN)\b/
 
 export interface LinkOptions {
   /** `redis://` or `rediss://`, with name and password where Redis wants them. */
@@ -30,6 +34,8 @@ export class Link {
   /** Null while Redis is away. */
   private client: RedisClient | null = null
   private latest: RedisClient | null = null
+  /** Why this process itself gave a connection up. */
+  private fault: string | null = null
   private running: Promise<void> | null = null
   private readonly closing = new AbortController()
 
@@ -52,12 +58,17 @@ export class Link {
     try {
       return await Promise.race([call(client), silence])
     } catch (error) {
-      if (!(error instanceof ErrorReply)) client.destroy()
+      if (!(error instanceof ErrorReply) || demotion.test(error.message)) this.giveUp(client, error)
       throw new RegistryUnavailable(`Redis: ${reasonOf(error)}`)
     } finally {
       silence.catch(() => {})
       done.abort()
     }
+  }
+
+  private giveUp(client: RedisClient, error: unknown): void {
+    if (client === this.client) this.fault = reasonOf(error)
+    client.destroy()
   }
 
   /** One connection after the other. */
@@ -84,10 +95,13 @@ export class Link {
     const { options } = this
     const client = createRedisClient(options.url)
     this.latest = client
+    this.fault = null
     const ended = endOf(client)
     const deadline = setTimeout(() => client.destroy(), connectMs + answerMs)
     const opening = client
       .connect()
+      // Changes nothing, and is refused where nothing can be changed.
+      .then(() => client.del(probeKey))
       .then(() => client.subscribe(options.channels, (payload, channel) => options.onMessage(channel, payload)))
       .then(() => null, reasonOf)
     const refusal = await Promise.race([opening, ended])
@@ -100,7 +114,7 @@ export class Link {
     const reason = refusal ?? (await ended)
     this.client = null
     client.destroy()
-    return reason
+    return this.fault ?? reason
   }
 
   async close(): Promise<void> {

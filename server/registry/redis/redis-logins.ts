@@ -9,6 +9,9 @@ import type { TokenKeys } from './token-keys.ts'
 /** Of the directory, what knows the logins beside Redis. */
 export type LoginStore = Pick<Directory, 'findLogins' | 'listLogins' | 'settleLogins' | 'endLogins'>
 
+/** Ten thousand years. Redis refuses what is no whole number, or too much, and one such login would keep all of a page out. */
+const ttlMsMax = 10_000 * 365 * 86_400_000
+
 /** The SHA-256 of a token that may have ended; a login server may publish it, too. */
 export const endedChannel = 'auth:ended'
 
@@ -31,7 +34,8 @@ export class RedisLogins {
           const key = this.keys.keyOf(login)
           const leftMs = login.expiresAt === null ? null : login.expiresAt - Date.now()
           if (key === null || (leftMs !== null && leftMs <= 0)) return
-          const expiration = leftMs === null ? {} : { expiration: { type: 'PX', value: leftMs } as const }
+          const value = Math.ceil(Math.min(leftMs ?? Infinity, ttlMsMax))
+          const expiration = leftMs === null ? {} : { expiration: { type: 'PX', value } as const }
           await client.set(key, this.keys.valueOf(login), expiration)
         }),
       ),
@@ -49,33 +53,47 @@ export class RedisLogins {
 
   /** Throws RegistryUnavailable where Redis is of another generation than this. */
   async check(logins: Login[], markerKey: string, generation: string): Promise<boolean[]> {
-    const keys = logins.map((login) => this.keys.keyOf(login))
-    const [marker, ...values] = await this.link.ask((client) => client.mGet([markerKey, ...keys.map((key) => key ?? '')]))
+    const read = (some: Login[]) => this.read(some, markerKey, generation)
+    const answers = await read(logins)
+    // Of one whose key cannot be known nothing is known.
+    const missing = logins.filter((login, nth) => answers[nth] === null && this.keys.keyOf(login) !== null)
+    if (missing.length === 0) return answers.map((answer) => answer === true)
+    const late = await this.enterLate(missing, read)
+    return logins.map(({ sha256 }, nth) => answers[nth] ?? late.has(sha256))
+  }
+
+  /** Null where there is no key. Of one moment with the marker. */
+  private async read(logins: Login[], markerKey: string, generation: string): Promise<(boolean | null)[]> {
+    const keys = logins.map((login) => this.keys.keyOf(login) ?? '')
+    const [marker, ...values] = await this.link.ask((client) => client.mGet([markerKey, ...keys]))
     if (marker !== generation) throw new Emptied('Redis was emptied')
-    const missing = logins.filter((_, nth) => keys[nth] !== null && values[nth] === null)
-    const late = await this.enterLate(missing)
     return logins.map((login, nth) => {
       const value = values[nth] ?? null
-      return value === null ? late.has(login.sha256) : keys[nth] !== null && this.keys.isOf(login, value)
+      return value === null || keys[nth] === '' ? null : this.keys.isOf(login, value)
     })
   }
 
   /**
-   * Of tokens that are not there: those that could not be entered while Redis was away are entered now. The others were revoked, whoever
-   * did it, and are not to come back when Redis is filled again.
+   * Of tokens that were not there, those that count: those that could not be entered while Redis was away are entered now, and some have
+   * been entered meanwhile. The others were revoked, whoever did it, and are not to come back when Redis is filled again.
    */
-  private async enterLate(missing: Login[]): Promise<Set<string>> {
-    if (missing.length === 0) return new Set()
+  private async enterLate(missing: Login[], read: (logins: Login[]) => Promise<(boolean | null)[]>): Promise<Set<string>> {
     // Without the directory they are taken for what they look like.
     const kept = await this.directory.findLogins(missing.map(({ sha256 }) => sha256)).catch(() => [])
     const late = kept.filter(({ isPending }) => isPending)
-    const hashesOf = (logins: Login[]) => logins.map(({ sha256 }) => sha256)
-    if (kept.length > late.length) await this.directory.endLogins(hashesOf(kept.filter(({ isPending }) => !isPending)))
-    if (late.length === 0) return new Set()
-    await this.enter(late)
-    await this.directory.settleLogins(hashesOf(late))
-    return new Set(hashesOf(late))
+    const settled = kept.filter(({ isPending }) => !isPending)
+    // A login is settled once its key stands: one that was entered between the two readings stands now.
+    const again = settled.length === 0 ? [] : await read(settled)
+    const ended = settled.filter((_, nth) => again[nth] === null)
+    if (ended.length > 0) await this.directory.endLogins(hashesOf(ended))
+    if (late.length > 0) await this.enter(late)
+    if (late.length > 0) await this.directory.settleLogins(hashesOf(late))
+    return new Set(hashesOf([...late, ...settled.filter((_, nth) => again[nth])]))
   }
+}
+
+function hashesOf(logins: Login[]): string[] {
+  return logins.map(({ sha256 }) => sha256)
 }
 
 /** Its marker is gone, or is another one: somebody has emptied it. */

@@ -158,6 +158,16 @@ describeRedis('the registry over Redis', () => {
       await until('both', () => at.one.opened > 1 && at.two.opened > 1)
     })
 
+    it('is filled also where one of the logins ends at a time that Redis would refuse', async () => {
+      await redis.command('FLUSHALL')
+      const { directory } = openMemoryStorage()
+      const ends = [Date.now() + 60_000.5, 1e22, Date.now() + 60_000]
+      const logins = ends.map((expiresAt, nth) => loginOf(`${nth}`, { expiresAt }))
+      for (const login of logins) await directory.keepLogin(login)
+      const { registry } = await listenTo(open(redis.url, directory))
+      expect(await registry.checkLogins(logins)).toEqual([true, true, true])
+    })
+
     it('is found out also where nobody asks for a token', async () => {
       const { one } = await stand()
       await redis.command('FLUSHALL')
@@ -230,6 +240,34 @@ describeRedis('the registry over Redis', () => {
       expect(await isIn(at.two, login)).toBe(false)
     })
 
+    /** A node whose database answers when it is let go. */
+    async function slowNode(meanwhile: () => Promise<void>): Promise<TestRegistry> {
+      await redis.command('FLUSHALL')
+      const { directory } = openMemoryStorage()
+      const findLogins: Directory['findLogins'] = async (sha256s) => {
+        await meanwhile()
+        return directory.findLogins(sha256s)
+      }
+      const [one, two] = [open(redis.url, directory), open(redis.url, { ...directory, findLogins })]
+      return { directory, one: await listenTo(one), two: await listenTo(two) }
+    }
+
+    it('a login that is entered while it is asked for counts, and is not taken for a revoked one', async () => {
+      const login = loginOf('a')
+      const at = await slowNode(async () => void (await enter(at, login)))
+      expect(await isIn(at.two, login)).toBe(true)
+      expect(await at.directory.findLogins([login.sha256])).toHaveLength(1)
+    })
+
+    it('a login of which Redis forgot the key as it was emptied is not taken for a revoked one', async () => {
+      const login = loginOf('a')
+      const at = await slowNode(async () => void (await redis.command('FLUSHALL')))
+      await enter(at, login)
+      await redis.command('DEL', `auth:token:${login.sha256}`)
+      await expect(isIn(at.two, login)).rejects.toBeInstanceOf(RegistryUnavailable)
+      expect(await at.directory.findLogins([login.sha256])).toHaveLength(1)
+    })
+
     it('a login made then is entered when the line stands again, without being asked for', async () => {
       const at = await stand()
       const login = loginOf('waiting')
@@ -244,6 +282,18 @@ describeRedis('the registry over Redis', () => {
       await expect(one.registry.checkLogins([loginOf('a')])).rejects.toBeInstanceOf(RegistryUnavailable)
       redis.resume()
       await until('the registry', () => isOpen(one.registry))
+    })
+
+    it('a Redis that a failover made a replica is one that is away, until it is the first again', async () => {
+      const { registry } = (await stand()).one
+      notices = []
+      await redis.command('REPLICAOF', '127.0.0.1', '1')
+      await expect(registry.renewLease('n', 30_000)).rejects.toThrow('READONLY')
+      await until('its being away', async () => !(await isOpen(registry)) && notices.length > 0)
+      await redis.command('REPLICAOF', 'NO', 'ONE')
+      await until('the registry', () => isOpen(registry))
+      expect(await registry.renewLease('n', 30_000)).toBe(true)
+      expect(notices).toEqual(['The registry is away (READONLY): nobody new is let in at /chat', 'The registry is there again'])
     })
 
     it('a line on which nothing comes any more is replaced', async () => {

@@ -1,12 +1,10 @@
 /** What Redis does in one step. Its clock judges. */
+import { leaseKeptMs } from '../registry.ts'
 
 const now = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `
-
-/** Nodes that died so long ago stand in no record that means anything: `ROOM_IDLE_MINUTES` is a week at most. */
-const leaseKeptMs = 8 * 24 * 3_600_000
 
 /** KEYS: leases, records … Answers the time, the leases as a flat list, and the records. */
 export const readRecords = `${now}
