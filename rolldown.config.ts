@@ -20,7 +20,7 @@ const copyDocuments: Plugin = {
 
 export default defineConfig({
   // The worker stands beside the file that starts it, under this name (server/storage/postgres/keeper.ts).
-  input: { main: 'server/app/main.ts', 'pglite-worker': 'server/storage/postgres/pglite-worker.ts' },
+  input: { main: 'server/app/main.ts', 'pglite-worker': 'server/storage/postgres/pglite-worker.js' },
   platform: 'node',
   external: (id) => isBuiltin(id) || /^[\w@][^:]*$/.test(id),
   plugins: [copyDocuments],

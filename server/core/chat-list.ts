@@ -19,7 +19,7 @@ export interface ChatView {
 /** Newest activity first: of the last message, else of the room itself. Two reads, however many rooms. */
 export async function listChats({ storage, users }: Core, me: User): Promise<ChatView[]> {
   const summaries = await storage.log.listSummaries(me.id)
-  const accounts = await users.findAll(new Set(summaries.flatMap(accountsIn)))
+  const accounts = await users.findAll(accountsIn(summaries))
   const accountOf = (userId: UserId) => accounts.get(userId) ?? unknownUser(userId)
   const chats = summaries.map((summary): ChatView => {
     const { room, memberCount, otherUserId, lastMessage } = summary
@@ -30,8 +30,13 @@ export async function listChats({ storage, users }: Core, me: User): Promise<Cha
   return chats.toSorted((a, b) => activeAt(b) - activeAt(a) || b.room.id - a.room.id)
 }
 
-function accountsIn({ otherUserId, lastMessage }: RoomSummary): UserId[] {
-  return [otherUserId, lastMessage?.authorId ?? null].filter((userId) => userId !== null)
+function accountsIn(summaries: RoomSummary[]): Set<UserId> {
+  const userIds = new Set<UserId>()
+  for (const { otherUserId, lastMessage } of summaries) {
+    if (otherUserId !== null) userIds.add(otherUserId)
+    if (lastMessage !== null) userIds.add(lastMessage.authorId)
+  }
+  return userIds
 }
 
 function activeAt({ room, last }: ChatView): number {

@@ -15,6 +15,15 @@ async function open(names: string[]) {
   return { directory, cache: createUserCache(directory, fastClock) }
 }
 
+it('keeps the newer of two readings of an account, however they come', async () => {
+  const { cache, directory } = await open(['a'])
+  const older = (await directory.findUser(1))!
+  const newer = { ...older, fullName: 'A', updatedAt: older.updatedAt + 1 }
+  cache.note(newer)
+  cache.note(older)
+  expect((await cache.find(1))?.fullName).toBe('A')
+})
+
 const base = { roomId: 1, at: 0, seq: 1, stamp: { journal: 1, position: 1 } }
 
 function added(userId: UserId, actorId: UserId | null, together: UserId[]): MemberAdded {

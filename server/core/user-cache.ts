@@ -35,9 +35,13 @@ class DirectoryCache implements UserCache {
   }
 
   note(user: User): void {
+    const now = this.clock.now()
+    const held = this.entries.get(user.id)
+    // Of two readings under way at once the older one may come last.
+    if (held && held.until > now && held.user.updatedAt > user.updatedAt) return
     this.entries.delete(user.id)
     if (this.entries.size >= usersMax) this.entries.delete(this.entries.keys().next().value!)
-    this.entries.set(user.id, { user, until: this.clock.now() + freshMs })
+    this.entries.set(user.id, { user, until: now + freshMs })
   }
 
   async findAll(userIds: Iterable<UserId>): Promise<Map<UserId, User>> {

@@ -1,6 +1,5 @@
 /** What bytes are, by themselves: a sender's word for it counts nothing (P10). */
 import { isUtf8 } from 'node:buffer'
-import { fileTypeFromBuffer } from 'file-type'
 
 export interface Kind {
   mimeType: string | null
@@ -17,6 +16,8 @@ const text: Kind = { mimeType: 'text/plain', extension: 'txt' }
 /** By the first `headBytes` of a file. Text is what holds no control characters; HTML and SVG are text to us. */
 export async function kindOf(head: Buffer, isWhole: boolean): Promise<Kind> {
   if (head.length === 0) return unknown
+  // Loaded with the first file, as a start needs none of it.
+  const { fileTypeFromBuffer } = await import('file-type')
   const found = await fileTypeFromBuffer(head).catch(() => undefined)
   if (found === undefined) return isText(head, isWhole) ? text : unknown
   const extension = found.ext.split('.').at(-1)!.toLowerCase()

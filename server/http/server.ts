@@ -86,6 +86,7 @@ export function createHttpServer(options: HttpServerOptions = {}): HttpServer {
   installAnswers(app, problems)
   const listeners = createListeners((request, response) => app.routing(request, response), options.timeouts ?? {})
   endConnectionsWhile(app, () => listeners.isClosing)
+  sendTextsAsBytes(app)
 
   return {
     app: app.withTypeProvider<ZodTypeProvider>(),
@@ -130,5 +131,12 @@ function endConnectionsWhile(app: FastifyInstance, isClosing: () => boolean): vo
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (isClosing()) reply.header('connection', 'close')
     done(null, payload)
+  })
+}
+
+/** A text would be measured, copied behind the headers and then encoded: of a long answer that takes longer than making it. */
+function sendTextsAsBytes(app: FastifyInstance): void {
+  app.addHook('onSend', (_request, _reply, payload, done) => {
+    done(null, typeof payload === 'string' ? Buffer.from(payload) : payload)
   })
 }

@@ -25,7 +25,7 @@ import type { Moment, Replacement } from '../registry/registry.ts'
 import type { Entry, Commit, AppendResult } from './entries.ts'
 
 export type * from './entries.ts'
-export type { Moment, Replacement } from '../registry/registry.ts'
+export { leaseKeptMs, type Moment, type Replacement } from '../registry/registry.ts'
 
 export interface Storage {
   log: LogStore
@@ -261,6 +261,8 @@ export interface Directory {
   /** A token that counts no more at any door (A15), by its SHA-256 in hex. */
   revokeToken(sha256: string, expiresAt: number): Promise<void>
   isTokenRevoked(sha256: string): Promise<boolean>
+  /** Both at once, as every request with a token asks: whether it counts no more, and the account of its bearer's name. */
+  findTokenUser(sha256: string, username: string): Promise<{ isRevoked: boolean; user: User | null }>
   /**
    * What ends sessions, here or on another node: tokens revoked and users deactivated since `after`, the `upTo` of an earlier
    * answer (null: from now on). None is missed; one may be named twice.

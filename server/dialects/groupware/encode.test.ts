@@ -58,6 +58,13 @@ describe('messages', () => {
     expect(createTimeText('America/New_York')(Date.UTC(2025, 6, 4, 3, 59, 59))).toBe('2025-07-03 23:59:59')
     expect(createTimeText('UTC')(Date.UTC(2000, 1, 29))).toBe('2000-02-29 00:00:00')
   })
+
+  test('[P7] shows each second of a minute that it has shown before, and the next minute', () => {
+    const newYear = Date.UTC(2025, 11, 31, 15)
+    const shown = [-60_000, -1, 0, -1_000, 59_999].map((ms) => seoul(newYear + ms))
+    expect(shown.map((text) => text.slice(-8))).toEqual(['23:59:00', '23:59:59', '00:00:00', '23:59:59', '00:00:59'])
+    expect(shown[2]).toBe('2026-01-01 00:00:00')
+  })
 })
 
 describe('conversations', () => {

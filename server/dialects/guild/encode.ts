@@ -10,8 +10,16 @@ import type { ChannelResponse, MessageResponse, ServerResponse, UserResponse } f
 
 /** G5: as Python's isoformat of a UTC time without a zone: microseconds, left out when zero. */
 export function encodeTime(timeMs: number): string {
-  const [seconds, rest = '000Z'] = new Date(timeMs).toISOString().split('.')
-  return rest === '000Z' ? seconds! : `${seconds}.${rest.slice(0, 3)}000`
+  if (timeMs !== latest.timeMs) latest = { timeMs, text: formatTime(timeMs) }
+  return latest.text
+}
+
+/** All messages of a commit bear its time. */
+let latest = { timeMs: NaN, text: '' }
+
+function formatTime(timeMs: number): string {
+  const iso = new Date(timeMs).toISOString()
+  return iso.endsWith('.000Z') ? iso.slice(0, -5) : `${iso.slice(0, -1)}000`
 }
 
 function encodeTimes({ createdAt, updatedAt }: { createdAt: number; updatedAt: number }) {
@@ -35,14 +43,15 @@ export function encodeChannel(room: Room): ChannelResponse {
 
 export function encodeMessage(message: Message, author: User): MessageResponse {
   const { id, roomId, authorId, createdAt, editedAt } = message
-  const times = encodeTimes({ createdAt, updatedAt: editedAt ?? createdAt })
+  const created_at = encodeTime(createdAt)
   return {
     id,
     content: textOrNamesOf(message),
     channel_id: roomId,
     author_id: authorId,
     author_username: author.username,
-    ...times,
+    created_at,
+    updated_at: editedAt === null ? created_at : encodeTime(editedAt),
   }
 }
 

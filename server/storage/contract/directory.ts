@@ -179,6 +179,35 @@ function tokenContract({ open }: Contract): void {
     expect(await directory.isTokenRevoked('c'.repeat(64))).toBe(false)
   })
 
+  it('[A15] tells of a token and of its bearer at once', async () => {
+    const { directory } = (await open()).storage
+    const [revoked, good] = ['a'.repeat(64), 'b'.repeat(64)]
+    const user = await create(directory, '\u1112\u1161\u11ab')
+    await directory.revokeToken(revoked, Date.now() + 3_600_000)
+    expect(await directory.findTokenUser(good, '한')).toEqual({ isRevoked: false, user })
+    expect(await directory.findTokenUser(revoked, '한')).toEqual({ isRevoked: true, user })
+    expect(await directory.findTokenUser(good, '하')).toEqual({ isRevoked: false, user: null })
+    expect(await directory.findTokenUser(revoked, '하')).toEqual({ isRevoked: true, user: null })
+  })
+
+  it('[A15] tells each of many who ask at once of his own token and his own name', async () => {
+    const { directory } = (await open()).storage
+    const [revoked, good] = ['a'.repeat(64), 'b'.repeat(64)]
+    const [ann, bob] = [await create(directory, 'ann'), await create(directory, 'bob')]
+    await directory.revokeToken(revoked, Date.now() + 3_600_000)
+    const names = ['bob', 'nobody', 'ann', 'bob']
+    expect(await Promise.all(names.map((name) => directory.findUserByName(name)))).toEqual([bob, null, ann, bob])
+    const answers = Promise.all([good, revoked, good].map((sha256) => directory.isTokenRevoked(sha256)))
+    expect(await answers).toEqual([false, true, false])
+    const asked = names.map((name, nth) => directory.findTokenUser(nth === 2 ? revoked : good, name))
+    expect(await Promise.all(asked)).toEqual([
+      { isRevoked: false, user: bob },
+      { isRevoked: false, user: null },
+      { isRevoked: true, user: ann },
+      { isRevoked: false, user: bob },
+    ])
+  })
+
   it('[A15] tells what ends sessions at every process, from now on', async () => {
     const { storage, second } = await open()
     const { directory } = storage

@@ -36,6 +36,22 @@ function additionContract({ open }: Contract): void {
     expect(member.marker).toEqual({ seq: 0, ordinal: 0, readAt: null })
   })
 
+  it('answers each of many who ask at once for a member of some room, or for a room', async () => {
+    const { storage } = await open()
+    const writer = await openWriter(storage)
+    const one = await makeRoom(writer, [1, 2])
+    const other = await makeRoom(writer, [2, 3])
+    const asked = [one, other, 404].flatMap((roomId) => [3, 1, 2, 1, 9].map((userId) => ({ roomId, userId })))
+    const members = await Promise.all(asked.map(({ roomId, userId }) => storage.log.findMember(roomId, userId)))
+    const isIn = ({ roomId, userId }: (typeof asked)[number]) =>
+      (roomId === one ? [1, 2] : roomId === other ? [2, 3] : []).includes(userId)
+    expect(members.map((member) => member && { roomId: member.roomId, userId: member.userId })).toEqual(
+      asked.map((place) => (isIn(place) ? place : null)),
+    )
+    const rooms = await Promise.all([other, 404, one, other].map((roomId) => storage.log.findRoom(roomId)))
+    expect(rooms.map((room) => room?.id ?? null)).toEqual([other, null, one, other])
+  })
+
   it('shows the fact of an addition with the member as he was then', async () => {
     const { storage } = await open()
     const writer = await openWriter(storage)

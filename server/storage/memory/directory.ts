@@ -1,5 +1,6 @@
 /** The directory's port over the state. */
 import type { Department, User, UserId } from '../../core/model.ts'
+import { guestUsername } from '../../core/texts.ts'
 import type { Directory, NewDepartment, NewGuest, NewUser, UserPatch } from '../storage.ts'
 import { openLogins, openRecords } from './registry.ts'
 import type { MemoryState } from './state.ts'
@@ -83,7 +84,7 @@ function keepGuest(
   const now = state.options.now()
   const email = guestEmail(state, `guest${id}`)
   const profile = { bio: null, avatarUrl: null, departmentId: null, isActive: false, createdAt: now, updatedAt: now }
-  const user: User = { id, username: `guest:${projectId}:${name}`, email, fullName: name, origin: 'guest', ...profile }
+  const user: User = { id, username: guestUsername({ projectId, name }), email, fullName: name, origin: 'guest', ...profile }
   state.users.set(id, { user, passwordHash: null })
   state.usernames.set(key, id)
   state.emails.set(email, id)
@@ -171,7 +172,10 @@ function openSpaces(state: MemoryState): Spaces {
   }
 }
 
-type Marks = Pick<Directory, 'revokeToken' | 'isTokenRevoked' | 'readEndings' | 'isDevelopment' | 'markDevelopment'>
+type Marks = Pick<
+  Directory,
+  'revokeToken' | 'isTokenRevoked' | 'findTokenUser' | 'readEndings' | 'isDevelopment' | 'markDevelopment'
+>
 
 function openMarks(state: MemoryState): Marks {
   return {
@@ -180,6 +184,10 @@ function openMarks(state: MemoryState): Marks {
       state.endings.push(sha256)
     },
     isTokenRevoked: async (sha256) => state.revokedTokens.has(sha256),
+    findTokenUser: async (sha256, username) => ({
+      isRevoked: state.revokedTokens.has(sha256),
+      user: findUser(state, state.usernames.get(username.normalize('NFC'))),
+    }),
     readEndings: async (after) => {
       const found = state.endings.slice(after ?? state.endings.length)
       return {

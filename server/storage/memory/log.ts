@@ -1,5 +1,5 @@
 /** The log's port over the state: whom it hands each question to. */
-import type { LogStore } from '../storage.ts'
+import { leaseKeptMs, type LogStore } from '../storage.ts'
 import { append } from './append.ts'
 import { closeJournal, closeSilentJournals, listJournals, openJournal, readCommits, touchJournal } from './journals.ts'
 import { openMessageReads } from './message-reads.ts'
@@ -8,8 +8,6 @@ import { openSearch } from './search.ts'
 import type { MemoryState } from './state.ts'
 
 const HOUR_MS = 3_600_000
-/** Longer than what a dead process has left in records means anything: `ROOM_IDLE_MINUTES` is a week at most. */
-const LEASE_MS = 8 * 24 * HOUR_MS
 
 export function openLog(state: MemoryState): LogStore {
   return {
@@ -37,7 +35,7 @@ function prune(state: MemoryState): void {
   deleteWhere(state.revokedTokens, (expiresAt) => expiresAt <= now)
   deleteWhere(state.logins, ({ expiresAt }) => expiresAt !== null && expiresAt <= now)
   deleteWhere(state.records, ({ keptUntil }) => keptUntil <= now)
-  deleteWhere(state.leases, (until) => until < now - LEASE_MS)
+  deleteWhere(state.leases, (until) => until < now - leaseKeptMs)
 }
 
 function deleteWhere<K, V>(map: Map<K, V>, test: (value: V) => boolean): void {

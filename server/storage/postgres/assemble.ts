@@ -8,7 +8,7 @@ import { prepare } from './migrate.ts'
 import { Lane, type LaneOptions } from './pool.ts'
 
 /** The largest message id where nothing else is said (A2). */
-export const MESSAGE_ID_MAX = 2_147_483_647
+const MESSAGE_ID_MAX = 2_147_483_647
 
 /** How long a migration's statement, or the wait for another node's migration, may take. */
 const MIGRATION_MS = 600_000
@@ -16,7 +16,7 @@ const MIGRATION_MS = 600_000
 export interface Assembly {
   reads: LaneOptions
   writes: LaneOptions
-  messageIdMax: number
+  messageIdMax: number | undefined
   /** Whether the database clears away by itself what was deleted. */
   hasAutovacuum: boolean
   /** Runs behind the connections' end. */
@@ -24,7 +24,7 @@ export interface Assembly {
 }
 
 /** Migrates first. Throws StorageUnavailable where the database is not there, an Error with what to do where it does not fit. */
-export async function assembleStorage({ onClose, ...options }: Assembly): Promise<Storage> {
+export async function assembleStorage({ messageIdMax = MESSAGE_ID_MAX, onClose, ...options }: Assembly): Promise<Storage> {
   try {
     await migrateOver(options.reads)
   } catch (error) {
@@ -35,7 +35,7 @@ export async function assembleStorage({ onClose, ...options }: Assembly): Promis
   const writes = new Lane(options.writes)
   const db = databaseOver(reads)
   return {
-    log: createLogStore({ db, writes, messageIdMax: options.messageIdMax, hasAutovacuum: options.hasAutovacuum }),
+    log: createLogStore({ db, reads, writes, messageIdMax, hasAutovacuum: options.hasAutovacuum }),
     directory: createDirectory(db),
     ping: async () => {
       await sql`select 1`.execute(db)

@@ -101,3 +101,40 @@ class StatementNames {
     return undefined
   }
 }
+
+/** Stands for a value while a query is built. */
+class Blank {
+  readonly nth: number
+
+  constructor(nth: number) {
+    this.nth = nth
+  }
+}
+
+/** A query that is built once, at its first call: building a small one takes longer than its answer. `build` only passes its values on. */
+export function prepareQuery<Values extends unknown[], Row>(
+  build: (db: Database, ...values: Values) => { compile(db: Database): CompiledQuery<Row> },
+): (db: Database, ...values: Values) => Promise<Row[]> {
+  let built: CompiledQuery<Row> | undefined
+  return async (db, ...values) => {
+    built ??= build(db, ...(Array.from(values, (_, nth) => new Blank(nth)) as Values)).compile(db)
+    const { sql, query, queryId } = built
+    const parameters = built.parameters.map((value) => (value instanceof Blank ? values[value.nth] : value))
+    return (await db.executeQuery<Row>({ sql, query, queryId, parameters })).rows
+  }
+}
+
+/** Where rows are many: as arrays they come in half the time. Throws as all reads. */
+export async function readArrays<Row extends unknown[]>(
+  lane: Lane,
+  { text, values, name }: { text: string; values: unknown[]; name: string },
+): Promise<Row[]> {
+  const connection = await lane.connect()
+  try {
+    return await connection.queryArrays<Row>(text, values, name)
+  } catch (error) {
+    throw toStorageError(error)
+  } finally {
+    connection.release()
+  }
+}

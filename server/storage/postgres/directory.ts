@@ -3,8 +3,9 @@ import { sql } from 'kysely'
 import type { Department, Space, User } from '../../core/model.ts'
 import type { Directory, NewDepartment, NewUser, UserPatch } from '../storage.ts'
 import { openGuest } from './guests.ts'
-import type { Database } from './database.ts'
+import { prepareQuery, type Database } from './database.ts'
 import { isUniqueViolation } from './errors.ts'
+import { gather } from './gathering.ts'
 import { createLogins, createRecords } from './registry.ts'
 import { toDepartment, toSpace, toUser } from './rows.ts'
 import type { Tables } from './tables.ts'
@@ -40,7 +41,7 @@ function createAccounts(db: Database): Accounts {
         .execute()
       return rows.map(toUser)
     },
-    findUserByName: async (username) => firstOf(await users.where('username_key', '=', keyOf(username)).executeTakeFirst()),
+    findUserByName: gather(db, findUsersByName),
     listUsers: async ({ offset, limit }) => {
       const accounts = users.where('origin', '<>', 'guest').orderBy('id').offset(offset).limit(limit)
       return (await accounts.execute()).map(toUser)
@@ -50,6 +51,14 @@ function createAccounts(db: Database): Accounts {
       return row?.password_hash ?? null
     },
   }
+}
+
+async function findUsersByName(db: Database, usernames: string[]): Promise<(User | null)[]> {
+  const keys = usernames.map(keyOf)
+  const users = db.selectFrom('users').selectAll()
+  const rows = await users.where('username_key', '=', sql<string>`any (${keys}::text[])`).execute()
+  const found = new Map(rows.map((row) => [row.username_key, toUser(row)]))
+  return keys.map((key) => found.get(key) ?? null)
 }
 
 /** What is unique about a username (A17). */
@@ -208,20 +217,22 @@ async function createSpace(
   return toSpace(row)
 }
 
-type Marks = Pick<Directory, 'revokeToken' | 'isTokenRevoked' | 'readEndings' | 'isDevelopment' | 'markDevelopment'>
+type Marks = Pick<
+  Directory,
+  'revokeToken' | 'isTokenRevoked' | 'findTokenUser' | 'readEndings' | 'isDevelopment' | 'markDevelopment'
+>
 
 const MODE = 'mode'
 
 function createMarks(db: Database): Marks {
+  const findTokenUser = gather(db, findTokenUsers)
   return {
     revokeToken: async (sha256, expiresAt) => {
       const insert = db.insertInto('revoked_tokens').values({ sha256, expires_at: expiresAt, ending: nextEnding })
       await insert.onConflict((conflict) => conflict.column('sha256').doNothing()).execute()
     },
-    isTokenRevoked: async (sha256) => {
-      const row = await db.selectFrom('revoked_tokens').select('sha256').where('sha256', '=', sha256).executeTakeFirst()
-      return row !== undefined
-    },
+    isTokenRevoked: gather(db, areTokensRevoked),
+    findTokenUser: (sha256, username) => findTokenUser({ sha256, username }),
     readEndings: (after) => readEndings(db, after),
     isDevelopment: async () => {
       const row = await db.selectFrom('settings').select('value').where('name', '=', MODE).executeTakeFirst()
@@ -232,6 +243,38 @@ function createMarks(db: Database): Marks {
       await insert.onConflict((conflict) => conflict.column('name').doUpdateSet({ value: 'development' })).execute()
     },
   }
+}
+
+async function areTokensRevoked(db: Database, hashes: string[]): Promise<boolean[]> {
+  const tokens = db.selectFrom('revoked_tokens').select('sha256')
+  const rows = await tokens.where('sha256', '=', sql<string>`any (${hashes}::text[])`).execute()
+  const revoked = new Set(rows.map((row) => row.sha256))
+  return hashes.map((hash) => revoked.has(hash))
+}
+
+interface Bearer {
+  sha256: string
+  username: string
+}
+
+const readBearers = prepareQuery(
+  (_, sha256s: string[], keys: string[]) => sql<Tables['users'] & { is_revoked: boolean }>`
+    select users.*, exists (select from revoked_tokens where sha256 = asked.sha256) as is_revoked
+    from unnest(${sha256s}::text[], ${keys}::text[]) with ordinality as asked (sha256, username_key, nth)
+    left join users on users.username_key = asked.username_key
+    order by nth
+  `,
+)
+
+async function findTokenUsers(db: Database, bearers: Bearer[]): Promise<{ isRevoked: boolean; user: User | null }[]> {
+  const keys = bearers.map(({ username }) => keyOf(username))
+  const rows = await readBearers(
+    db,
+    bearers.map(({ sha256 }) => sha256),
+    keys,
+  )
+  // Where there is no such user, his columns are null.
+  return rows.map((row) => ({ isRevoked: row.is_revoked, user: Number.isInteger(row.id) ? toUser(row) : null }))
 }
 
 interface Endings {

@@ -6,7 +6,6 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Storage } from '../storage.ts'
-import { assembleStorage, MESSAGE_ID_MAX } from './assemble.ts'
 import { DATABASE, PORT, WorkerKeeper } from './keeper.ts'
 import { DirectoryInUse, lockDirectory } from './lock.ts'
 import type { LaneOptions } from './pool.ts'
@@ -39,15 +38,13 @@ export async function openEmbeddedStorage(options: EmbeddedOptions): Promise<Sto
     await keeper.stop()
     await unlock()
   }
-  try {
-    await keeper.start()
-  } catch (error) {
-    await close()
-    throw error
-  }
+  const opened = keeper.start()
+  // What speaks to the database is loaded while the worker opens it: each takes a good part of a second.
+  const [{ assembleStorage }] = await Promise.all([import('./assemble.ts'), opened.catch(close)])
+  await opened
   return assembleStorage({
     ...lanesTo(dataDir, options),
-    messageIdMax: options.messageIdMax ?? MESSAGE_ID_MAX,
+    messageIdMax: options.messageIdMax,
     hasAutovacuum: false,
     onClose: close,
   })

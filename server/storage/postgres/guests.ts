@@ -1,6 +1,7 @@
 /** Guests: the visitors of projects, as authors (W9). */
 import { sql } from 'kysely'
 import type { User } from '../../core/model.ts'
+import { guestUsername } from '../../core/texts.ts'
 import type { NewGuest } from '../storage.ts'
 import type { Database } from './database.ts'
 import { isUniqueViolation } from './errors.ts'
@@ -35,7 +36,7 @@ async function insertGuest(db: Database, key: string, { projectId, name, avatarU
     const { rows } = await sql<Tables['users']>`
       insert into users
         (id, username, username_key, email, full_name, avatar_url, origin, is_active, created_at, updated_at)
-      select id, ${`guest:${projectId}:${name}`}, ${key},
+      select id, ${guestUsername({ projectId, name })}, ${key},
         -- A number that is given back would be given again, so it is the address that changes.
         case when exists (select from users where email = 'guest' || id || '@example.com') then gen_random_uuid()::text
           else 'guest' || id end || '@example.com',

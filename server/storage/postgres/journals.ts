@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Fact } from '../../core/events.ts'
-import type { Commit, JournalRecord, LogStore } from '../storage.ts'
+import { leaseKeptMs, type Commit, type JournalRecord, type LogStore } from '../storage.ts'
 import type { Database } from './database.ts'
 import { decodeAfter, decodeRead, markerFact, type StoredOutcome } from './outcome.ts'
 import { toLogRow } from './rows.ts'
@@ -10,8 +10,6 @@ import type { LogRowRecord, Tables } from './tables.ts'
 
 const CLIENT_KEY_MS = 24 * 3_600_000
 const COMMIT_MS = 3_600_000
-/** Longer than what a dead process has left in records means anything: `ROOM_IDLE_MINUTES` is a week at most. */
-const LEASE_MS = 8 * 24 * 3_600_000
 /** Hex digits are characters of [0-9a-z]; 4 bytes make 8 of them. */
 const TAG_BYTES = 4
 
@@ -131,7 +129,7 @@ export async function prune(db: Database, hasAutovacuum: boolean): Promise<void>
   await db.deleteFrom('revoked_tokens').where('expires_at', '<', before(0)).execute()
   await db.deleteFrom('logins').where('expires_at', '<', before(0)).execute()
   await db.deleteFrom('registry_records').where('kept_until', '<', before(0)).execute()
-  await db.deleteFrom('registry_leases').where('until', '<', before(LEASE_MS)).execute()
+  await db.deleteFrom('registry_leases').where('until', '<', before(leaseKeptMs)).execute()
   if (!hasAutovacuum)
     await sql`vacuum client_keys, commits, revoked_tokens, logins, registry_records, registry_leases`.execute(db)
 }

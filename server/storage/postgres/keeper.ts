@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { messageOf } from './errors.ts'
-import type { WorkerOptions } from './pglite-worker.ts'
 
 /** pg looks for a server in a directory under a name with its port. */
 export const PORT = 5432
@@ -16,6 +15,14 @@ const MAX_CONNECTIONS = 16
 const RESTART_MS = 500
 /** How long the worker may take to end when it is told to; a query cannot be stopped, and nothing is lost by ending in it. */
 const STOP_MS = 5_000
+
+/** What the worker is given (pglite-worker.js). */
+export interface WorkerOptions {
+  /** Where the database's files are. */
+  database: string
+  socket: string
+  maxConnections: number
+}
 
 /** Starts the worker, again whenever it ends before it is told to; until it is back, storage is unavailable. */
 export class WorkerKeeper {
@@ -77,10 +84,9 @@ export class WorkerKeeper {
   }
 }
 
-/** Built, the worker stands beside us as .js. */
+/** The worker stands beside us, built too. It needs no loader that this process was started with. */
 function startWorker(workerData: WorkerOptions): Worker {
-  const file = import.meta.url.endsWith('.ts') ? './pglite-worker.dev.mjs' : './pglite-worker.js'
-  return new Worker(new URL(file, import.meta.url), { workerData })
+  return new Worker(new URL('./pglite-worker.js', import.meta.url), { workerData, execArgv: [] })
 }
 
 function firstMessage(worker: Worker): Promise<void> {

@@ -12,17 +12,19 @@ import type { Tables } from './tables.ts'
 
 export interface LogOptions {
   db: Database
+  /** Below `db`. */
+  reads: Lane
   /** For appends alone. */
   writes: Lane
   messageIdMax: number
   hasAutovacuum: boolean
 }
 
-export function createLogStore({ db, writes, messageIdMax, hasAutovacuum }: LogOptions): LogStore {
+export function createLogStore({ db, reads, writes, messageIdMax, hasAutovacuum }: LogOptions): LogStore {
   return {
     ...createJournalStore(db),
     prune: () => prune(db, hasAutovacuum),
-    ...createRoomReads(db),
+    ...createRoomReads(db, reads),
     ...createMessageReads(db),
     ...createSearch(db),
     append: (journal, firstPosition, entries) => appendBatch(writes, { journal, firstPosition, entries, messageIdMax }),

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Attachment, MessageId, Reaction, RoomId } from '../../core/model.ts'
 import type { LogStore } from '../storage.ts'
-import type { Database } from './database.ts'
+import { prepareQuery, type Database } from './database.ts'
 import { messageColumns, toLogRow, toMessage } from './rows.ts'
 
 type MessageReads = Pick<
@@ -20,10 +20,20 @@ type MessageReads = Pick<
   | 'readLog'
 >
 
+const findPresent = prepareQuery((db, roomId: RoomId, messageId: MessageId) =>
+  presentMessagesOf(db, roomId).where('message_id', '=', messageId),
+)
+const listBelow = prepareQuery((db, roomId: RoomId, below: number, limit: number) =>
+  presentMessagesOf(db, roomId).where('seq', '<', below).orderBy('seq', 'desc').limit(limit),
+)
+const listAbove = prepareQuery((db, roomId: RoomId, above: number, limit: number) =>
+  presentMessagesOf(db, roomId).where('seq', '>', above).orderBy('seq').limit(limit),
+)
+
 export function createMessageReads(db: Database): MessageReads {
   return {
     findMessage: async (roomId, messageId) => {
-      const row = await presentMessagesOf(db, roomId).where('message_id', '=', messageId).executeTakeFirst()
+      const [row] = await findPresent(db, roomId, messageId)
       return row === undefined ? null : toMessage(row)
     },
     findMessageAt: async (roomId, seq) => {
@@ -38,14 +48,8 @@ export function createMessageReads(db: Database): MessageReads {
       const query = presentMessagesOf(db, roomId).orderBy('message_id', 'desc').offset(offset).limit(limit)
       return (await query.execute()).map(toMessage)
     },
-    listMessagesBelow: async (roomId, below, limit) => {
-      const query = presentMessagesOf(db, roomId).where('seq', '<', below).orderBy('seq', 'desc').limit(limit)
-      return (await query.execute()).map(toMessage)
-    },
-    listMessagesAbove: async (roomId, above, limit) => {
-      const query = presentMessagesOf(db, roomId).where('seq', '>', above).orderBy('seq').limit(limit)
-      return (await query.execute()).map(toMessage)
-    },
+    listMessagesBelow: async (roomId, below, limit) => (await listBelow(db, roomId, below, limit)).map(toMessage),
+    listMessagesAbove: async (roomId, above, limit) => (await listAbove(db, roomId, above, limit)).map(toMessage),
     findAttachment: (url) => findAttachment(db, url),
     filterAttached: async (urls) => {
       const rows = await attachmentsIn(db)

@@ -89,6 +89,7 @@ type Post = PostEntry & { attachments: Attachment[] }
 /** A post with its attachments' ids; null for another entry. */
 function postOf(entry: Entry, firstId: number): Post | null {
   if (entry.kind !== 'post') return null
+  if (entry.attachments.length === 0) return entry as Post
   const attachments = entry.attachments.map(({ fileName, url, mimeType, sizeBytes }, nth) => {
     return { id: firstId + nth, fileName, url, mimeType, sizeBytes }
   })

@@ -48,19 +48,41 @@ export class Connection {
     values: readonly unknown[] = [],
     name?: string,
   ): Promise<pg.QueryResult<Row>> {
-    const { queryMs, keepsStatements = false } = this.#options
-    const { timeout, cancel } = timer(queryMs)
-    const query = { text, values: [...values], ...(keepsStatements && name !== undefined && { name }) }
     try {
-      return await Promise.race([this.#client.query<Row>(query), timeout])
+      return await this.#ask<pg.QueryResult<Row>>({ text, values: [...values] }, name)
     } catch (error) {
-      // Nor must another query wait behind one that timed out and is still running.
-      this.#broken ||= isConnectionSuspect(error) || isPlanStale(error)
       if (name !== undefined && isPlanStale(error)) return await this.query(text, values)
       throw error
-    } finally {
-      cancel()
     }
+  }
+
+  /** The same with the rows as arrays, which takes half as long where they are many. */
+  async queryArrays<Row extends unknown[]>(text: string, values: unknown[], name: string): Promise<Row[]> {
+    const query = { text, values, rowMode: 'array' as const }
+    try {
+      return (await this.#ask<pg.QueryArrayResult<Row>>(query, name)).rows
+    } catch (error) {
+      if (isPlanStale(error)) return (await this.#ask<pg.QueryArrayResult<Row>>(query)).rows
+      throw error
+    }
+  }
+
+  /** By a callback: the promises of pg's own cost more than the rest of a small query. */
+  #ask<Result>(query: pg.QueryConfig, name?: string): Promise<Result> {
+    const { queryMs, keepsStatements = false } = this.#options
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error) => {
+        // Nor must another query wait behind one that timed out and is still running.
+        this.#broken ||= isConnectionSuspect(error) || isPlanStale(error)
+        reject(error)
+      }
+      const timer = setTimeout(() => fail(new TimedOut(`no answer in ${queryMs} ms`)), queryMs)
+      this.#client.query(keepsStatements && name !== undefined ? { ...query, name } : query, (error, result) => {
+        clearTimeout(timer)
+        if (error) fail(error)
+        else resolve(result as Result)
+      })
+    })
   }
 
   release(): void {
@@ -101,12 +123,4 @@ export class Lane {
   async end(): Promise<void> {
     await this.#pool.end()
   }
-}
-
-function timer(ms: number): { timeout: Promise<never>; cancel: () => void } {
-  let handle: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    handle = setTimeout(() => reject(new TimedOut(`no answer in ${ms} ms`)), ms)
-  })
-  return { timeout, cancel: () => clearTimeout(handle) }
 }

@@ -1,10 +1,11 @@
 /** What is read of rooms and of who is in them. A deleted room is in none of it. */
 import { sql } from 'kysely'
-import type { Attachment, UserId } from '../../core/model.ts'
+import type { Attachment, Member, Room, RoomId, RoomKind, UserId } from '../../core/model.ts'
 import type { LogStore, Membership, RoomSummary } from '../storage.ts'
-import type { Database } from './database.ts'
+import { prepareQuery, readArrays, type Database } from './database.ts'
+import { gather } from './gathering.ts'
+import type { Lane } from './pool.ts'
 import { toMember, toRoom } from './rows.ts'
-import type { Tables } from './tables.ts'
 
 type RoomReads = Pick<
   LogStore,
@@ -19,14 +20,11 @@ type RoomReads = Pick<
   | 'listMembers'
 >
 
-export function createRoomReads(db: Database): RoomReads {
+export function createRoomReads(db: Database, reads: Lane): RoomReads {
   const rooms = db.selectFrom('rooms').selectAll('rooms').where('rooms.deleted_at', 'is', null).orderBy('rooms.id')
-  const members = membersOf(db).selectAll('members')
+  const findMember = gather(db, findMembers)
   return {
-    findRoom: async (roomId) => {
-      const row = await rooms.where('rooms.id', '=', roomId).executeTakeFirst()
-      return row === undefined ? null : toRoom(row)
-    },
+    findRoom: gather(db, findRooms),
     listRoomsIn: async (spaceId) => (await rooms.where('rooms.space_id', '=', spaceId).execute()).map(toRoom),
     listRoomsOf: async (userId) => {
       const query = rooms.innerJoin('members', 'members.room_id', 'rooms.id')
@@ -38,18 +36,42 @@ export function createRoomReads(db: Database): RoomReads {
       return (await rooms.where('rooms.pair', '=', pair).executeTakeFirst())?.id ?? null
     },
     findProject: async (projectId) => (await rooms.where('rooms.project_id', '=', projectId).executeTakeFirst())?.id ?? null,
-    findMember: async (roomId, userId) => {
-      const query = members.where('members.room_id', '=', roomId).where('members.user_id', '=', userId)
-      const row = await query.executeTakeFirst()
-      return row === undefined ? null : toMember(row)
-    },
+    findMember: (roomId, userId) => findMember({ roomId, userId }),
     listMembershipsOf: (userId) => listMembershipsOf(db, userId),
-    listSummaries: (userId) => listSummaries(db, userId),
-    listMembers: async (roomId) => {
-      const rows = await members.where('members.room_id', '=', roomId).orderBy('members.id').execute()
-      return rows.map(toMember)
-    },
+    listSummaries: (userId) => listSummaries(reads, userId),
+    listMembers: async (roomId) => (await readMembers(db, roomId)).map(toMember),
   }
+}
+
+async function findRooms(db: Database, roomIds: RoomId[]): Promise<(Room | null)[]> {
+  const query = db.selectFrom('rooms').selectAll().where('deleted_at', 'is', null)
+  const rows = await query.where('id', '=', sql<number>`any (${roomIds}::bigint[])`).execute()
+  const found = new Map(rows.map((row) => [row.id, toRoom(row)]))
+  return roomIds.map((roomId) => found.get(roomId) ?? null)
+}
+
+interface Place {
+  roomId: RoomId
+  userId: UserId
+}
+
+const readMembers = prepareQuery((db, roomId: RoomId) =>
+  membersOf(db).selectAll('members').where('members.room_id', '=', roomId).orderBy('members.id'),
+)
+
+const readPlaces = prepareQuery((db, roomIds: RoomId[], userIds: UserId[]) => {
+  const asked = sql`select * from unnest(${roomIds}::bigint[], ${userIds}::bigint[])`
+  return membersOf(db)
+    .selectAll('members')
+    .where(sql<boolean>`(members.room_id, members.user_id) in (${asked})`)
+})
+
+async function findMembers(db: Database, places: Place[]): Promise<(Member | null)[]> {
+  const roomIds = places.map(({ roomId }) => roomId)
+  const userIds = places.map(({ userId }) => userId)
+  const rows = await readPlaces(db, roomIds, userIds)
+  const found = new Map(rows.map((row) => [`${row.room_id} ${row.user_id}`, toMember(row)]))
+  return places.map(({ roomId, userId }) => found.get(`${roomId} ${userId}`) ?? null)
 }
 
 /** The present members of present rooms. */
@@ -83,55 +105,63 @@ async function listMembershipsOf(db: Database, userId: UserId): Promise<Membersh
 }
 
 /** Columns side by side: as JSON a thousand rooms take twice as long. */
-interface SummaryRow extends Pick<Tables['rooms'], 'id' | 'kind' | 'name' | 'ordinal' | 'updated_at'> {
-  marker_ordinal: number
-  members: number
-  other: number | null
-  deleted: number
+type SummaryRow = [
+  id: number,
+  kind: RoomKind,
+  name: string,
+  ordinal: number,
+  updatedAt: number,
+  markerOrdinal: number,
+  members: number,
+  other: number | null,
+  deleted: number,
   /** Null where the room has no message; all that follows is then. */
-  message_id: number | null
-  author_id: number
-  content: string
-  file_url: string | null
-  attachments: Attachment[] | null
-  created_at: number
-}
+  messageId: number | null,
+  authorId: number,
+  content: string,
+  fileUrl: string | null,
+  attachments: Attachment[] | null,
+  createdAt: number,
+]
 
 /**
  * Each room looks up what it needs by itself, by way of the primary keys. Older messages are looked for only where the newest was
  * deleted: without statistics, as in a young database or PGlite, the planner reads them all.
  */
-async function listSummaries(db: Database, userId: UserId): Promise<RoomSummary[]> {
-  const { rows } = await sql<SummaryRow>`
-    select r.id, r.kind, r.name, r.ordinal, r.updated_at, m.marker_ordinal, c.members, c.other, d.deleted,
-      l.message_id, l.author_id, l.content, l.file_url, l.attachments, l.created_at
-    from members m
-    join rooms r on r.id = m.room_id and r.deleted_at is null
-    cross join lateral (
-      select count(*) as members, min(o.user_id) filter (where o.user_id <> m.user_id) as other
-      from members o where o.room_id = m.room_id and o.left_at is null
-    ) c
-    left join lateral (
-      select * from messages where room_id = r.id and seq = r.last_message_seq and deleted_at is null
-      union all
-      (select * from messages where room_id = r.id and deleted_at is null order by message_id desc limit 1)
-      limit 1
-    ) l on true
-    cross join lateral (
-      select count(*) as deleted from log where room_id = m.room_id and seq > m.marker_seq and deleted_at is not null
-    ) d
-    where m.user_id = ${userId} and m.left_at is null
-  `.execute(db)
+const SUMMARIES = `
+  select r.id, r.kind, r.name, r.ordinal, r.updated_at, m.marker_ordinal, c.members, c.other, d.deleted,
+    l.message_id, l.author_id, l.content, l.file_url, l.attachments, l.created_at
+  from members m
+  join rooms r on r.id = m.room_id and r.deleted_at is null
+  cross join lateral (
+    select count(*) as members, min(o.user_id) filter (where o.user_id <> m.user_id) as other
+    from members o where o.room_id = m.room_id and o.left_at is null
+  ) c
+  left join lateral (
+    select * from messages where room_id = r.id and seq = r.last_message_seq and deleted_at is null
+    union all
+    (select * from messages where room_id = r.id and deleted_at is null order by message_id desc limit 1)
+    limit 1
+  ) l on true
+  cross join lateral (
+    select count(*) as deleted from log where room_id = m.room_id and seq > m.marker_seq and deleted_at is not null
+  ) d
+  where m.user_id = $1 and m.left_at is null
+`
+
+async function listSummaries(reads: Lane, userId: UserId): Promise<RoomSummary[]> {
+  const rows = await readArrays<SummaryRow>(reads, { text: SUMMARIES, values: [userId], name: 'summaries' })
   return rows.map((row) => ({
-    room: { id: row.id, kind: row.kind, name: row.name, ordinal: row.ordinal, updatedAt: row.updated_at },
-    markerOrdinal: row.marker_ordinal,
-    memberCount: row.members,
-    otherUserId: row.other,
-    lastMessage: row.message_id === null ? null : lastIn(row, row.message_id),
-    deletedAfterMarker: row.deleted,
+    room: { id: row[0], kind: row[1], name: row[2], ordinal: row[3], updatedAt: row[4] },
+    markerOrdinal: row[5],
+    memberCount: row[6],
+    otherUserId: row[7],
+    lastMessage: lastIn(row),
+    deletedAfterMarker: row[8],
   }))
 }
 
-function lastIn({ author_id, content, file_url, attachments, created_at }: SummaryRow, id: number): RoomSummary['lastMessage'] {
-  return { id, authorId: author_id, content, fileUrl: file_url, attachments: attachments ?? [], createdAt: created_at }
+function lastIn(row: SummaryRow): RoomSummary['lastMessage'] {
+  if (row[9] === null) return null
+  return { id: row[9], authorId: row[10], content: row[11], fileUrl: row[12], attachments: row[13] ?? [], createdAt: row[14] }
 }

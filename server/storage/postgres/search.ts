@@ -1,16 +1,16 @@
 /**
  * Searching a room's messages, newest first. What the index does not hold yet is read from the log and folded here; before that,
- * a text that is frequent is found by going through the newest rows, another by its grams: most searches are three statements. They
- * are in no transaction: what was changed between two of them shows at the end, when the messages are read, and then all is done again.
+ * a text that is frequent is found by going through the newest rows, another by its grams: the one takes a single statement, most others three.
+ * They are in no transaction: what was changed between two of them shows at the end, when the messages are read, and then all is done again.
  */
 import { sql } from 'kysely'
 import type { Message, RoomId } from '../../core/model.ts'
 import { foldText, isStorable, searchedTextOf } from '../../core/texts.ts'
 import { StorageUnavailable, type LogStore } from '../storage.ts'
-import type { Database } from './database.ts'
+import { prepareQuery, type Database } from './database.ts'
 import { gramsToFind, hasGrams, STRETCH, stretchOf } from './grams.ts'
 import { createIndexing } from './indexing.ts'
-import { messageColumns, toMessage } from './rows.ts'
+import { messageColumns, toMessage, type MessageRow } from './rows.ts'
 
 /** How many texts are read from the log at once. */
 const LOG_ROWS = 1_000
@@ -41,8 +41,12 @@ export function createSearch(db: Database): Pick<LogStore, 'searchMessages' | 'l
       if (!isStorable(text)) return []
       const search = { roomId, folded: foldText(text), wanted: offset + limit }
       for (let attempt = 1; ; attempt++) {
-        const seqs = (await findSeqs(db, search)).slice(offset, offset + limit)
-        const messages = (await readMessages(db, roomId, seqs)).filter((message) => holds(message, search))
+        const first = await findFirst(db, search)
+        if (first === null) return []
+        const seqs = (await findSeqs(db, search, first)).slice(offset, offset + limit)
+        const messages = (await readMessages(db, roomId, { seqs, known: first.messages })).filter((message) =>
+          holds(message, search),
+        )
         if (messages.length === seqs.length || attempt === TRIES) return messages
       }
     },
@@ -54,10 +58,8 @@ function holds(message: Message, { folded }: Search): boolean {
 }
 
 /** Of the newest `wanted` messages that hold the text, newest first. */
-async function findSeqs(db: Database, search: Search): Promise<number[]> {
-  const start = await findFirst(db, search)
-  if (start === null) return []
-  const { head, upTo, ...first } = start
+async function findSeqs(db: Database, search: Search, first: First): Promise<number[]> {
+  const { head, upTo } = first
   if (head === upTo) return findIndexed(db, search, { upTo, except: [], first })
   const newer = await findNewer(db, search, upTo)
   if (newer.length >= search.wanted) return newer
@@ -70,30 +72,42 @@ async function findSeqs(db: Database, search: Search): Promise<number[]> {
 
 /** What the index holds of the text in its newest seqs, which were gone through from `from` on. */
 interface First {
+  /** Where the room's log ends. */
+  head: number
+  /** Up to where the index holds it. */
+  upTo: number
   seqs: number[]
   from: number
+  /** Of `seqs`, as they are now. */
+  messages: Message[]
 }
 
-/** Also where the room's log ends, and up to where the index holds it. Null where the room is not there. */
-async function findFirst(db: Database, search: Search): Promise<(First & { head: number; upTo: number }) | null> {
-  const { roomId, folded, wanted } = search
-  const { rows } = await sql<{ head: number; up_to: number; seq: number | null }>`
+const readFirst = prepareQuery(
+  (_, roomId: RoomId, folded: string, wanted: number) => sql<MessageRow & { head: number; up_to: number }>`
     with progress as (
       select r.head, coalesce(p.seq, 0) as up_to from rooms r left join search_progress p on p.room_id = r.id
       where r.id = ${roomId} and r.deleted_at is null
     )
-    select head, up_to, t.seq from progress
+    select head, up_to, ${sql.join(messageColumns.map((column) => sql.ref(`m.${column}`)))} from progress
     left join lateral (
       select seq from search_texts
       where room_id = ${roomId} and seq <= up_to and seq > up_to - ${FIRST_STEP}::bigint and strpos(folded, ${folded}) > 0
       order by seq desc limit ${wanted}
     ) t on true
-  `.execute(db)
+    left join messages m on m.room_id = ${roomId} and m.seq = t.seq
+  `,
+)
+
+/** Null where the room is not there. */
+async function findFirst(db: Database, { roomId, folded, wanted }: Search): Promise<First | null> {
+  const rows = await readFirst(db, roomId, folded, wanted)
   const [row] = rows
   if (row === undefined) return null
-  const seqs = rows.flatMap(({ seq }) => seq ?? []).toSorted((a, b) => b - a)
-  const from = seqs.length === wanted ? (seqs.at(-1) ?? row.up_to + 1) : Math.max(row.up_to - FIRST_STEP + 1, 1)
-  return { head: row.head, upTo: row.up_to, seqs, from }
+  const { head, up_to: upTo } = row
+  const messages = rows.flatMap((hit) => (hit.message_id === null ? [] : toMessage(hit))).toSorted((a, b) => b.seq - a.seq)
+  const seqs = messages.map(({ seq }) => seq)
+  const from = seqs.length === wanted ? (seqs.at(-1) ?? upTo + 1) : Math.max(upTo - FIRST_STEP + 1, 1)
+  return { head, upTo, seqs, from, messages }
 }
 
 /**
@@ -138,8 +152,13 @@ async function readRewritten(db: Database, roomId: RoomId, upTo: number): Promis
   return rows.map(toMessage)
 }
 
-async function readMessages(db: Database, roomId: RoomId, seqs: number[]): Promise<Message[]> {
-  if (seqs.length === 0) return []
+async function readMessages(
+  db: Database,
+  roomId: RoomId,
+  { seqs, known }: { seqs: number[]; known: Message[] },
+): Promise<Message[]> {
+  const bySeq = new Map(known.map((message) => [message.seq, message]))
+  if (seqs.every((seq) => bySeq.has(seq))) return seqs.map((seq) => bySeq.get(seq)!)
   const isFound = sql<number>`any (${seqs}::bigint[])`
   return (await messagesOf(db, roomId).where('seq', '=', isFound).orderBy('seq', 'desc').execute()).map(toMessage)
 }

@@ -1,7 +1,7 @@
 /** A PostgreSQL server, 14 or newer, shared by any number of nodes. */
 import type pg from 'pg'
 import type { Storage } from '../storage.ts'
-import { assembleStorage, MESSAGE_ID_MAX } from './assemble.ts'
+import { assembleStorage } from './assemble.ts'
 import type { LaneOptions } from './pool.ts'
 
 export interface PostgresOptions {
@@ -25,7 +25,7 @@ const WRITERS = 2
 const GRACE_MS = 1_000
 
 export function openPostgresStorage(options: PostgresOptions): Promise<Storage> {
-  const { url, poolSize = 10, messageIdMax = MESSAGE_ID_MAX, connectTimeoutMs = 5_000, statementTimeoutMs = 10_000 } = options
+  const { url, poolSize = 10, messageIdMax, connectTimeoutMs = 5_000, statementTimeoutMs = 10_000 } = options
   const config: pg.PoolConfig = {
     connectionString: url,
     application_name: 'madang',

@@ -1,19 +1,15 @@
 /**
  * The worker that PGlite lives in, so that no query stops the event loop of the server. It speaks PostgreSQL's protocol on a
  * Unix socket. Posts `listening` once it does; is told `stop`, closes the database and ends. Any error ends it, too.
+ *
+ * JavaScript, as Node 20 reads no TypeScript in a worker: with a loader of its own it would start half a second later.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 
-export interface WorkerOptions {
-  /** Where the database's files are. */
-  database: string
-  socket: string
-  maxConnections: number
-}
-
-const { database, socket, maxConnections } = workerData as WorkerOptions
+/** @type {import('./keeper.ts').WorkerOptions} */
+const { database, socket, maxConnections } = workerData
 
 const db = await PGlite.create(database)
 failOnError(db)
@@ -22,14 +18,17 @@ await server.start()
 parentPort?.on('message', () => void stop())
 parentPort?.postMessage('listening')
 
-async function stop(): Promise<void> {
+async function stop() {
   await server.stop()
   await db.close()
   process.exit(0)
 }
 
-/** An error of PostgreSQL is an answer. One that is thrown stops pglite-socket's queue for good, so the worker ends with it. */
-function failOnError(inner: PGlite): void {
+/**
+ * An error of PostgreSQL is an answer. One that is thrown stops pglite-socket's queue for good, so the worker ends with it.
+ * @param {PGlite} inner
+ */
+function failOnError(inner) {
   const run = inner.execProtocolRawStream.bind(inner)
   inner.execProtocolRawStream = async (...args) => {
     try {

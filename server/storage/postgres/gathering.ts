@@ -1,0 +1,54 @@
+/**
+ * One question of many callers as one statement. Those that wait for a connection, or for their turn, while all are taken are asked
+ * together by the first who gets one: a thousand clients that connect at once are a few statements and not thousands. Each is asked
+ * after its caller asked, so it shows all that was written before. Alone, a question goes at once.
+ */
+import type { Database } from './database.ts'
+
+/** Of one statement. */
+const KEYS_MAX = 1_000
+
+interface Waiting<Key, Answer> {
+  key: Key
+  resolve: (answer: Answer) => void
+  reject: (error: unknown) => void
+}
+
+/** `ask` answers keys, which may be equal, in their order; what it throws is for all who asked together. */
+export function gather<Key, Answer>(
+  db: Database,
+  ask: (db: Database, keys: Key[]) => Promise<Answer[]>,
+): (key: Key) => Promise<Answer> {
+  const waiting: Waiting<Key, Answer>[] = []
+
+  async function askNext(): Promise<void> {
+    let asked: typeof waiting = []
+    try {
+      await db.connection().execute(async (connection) => {
+        asked = takeNext()
+        const answers = await ask(
+          connection,
+          asked.map(({ key }) => key),
+        )
+        asked.forEach(({ resolve }, nth) => resolve(answers[nth]!))
+      })
+    } catch (error) {
+      // Without a connection nobody was asked for yet.
+      if (asked.length === 0) asked = takeNext()
+      for (const { reject } of asked) reject(error)
+    }
+  }
+
+  /** Who comes from now on waits for a connection of his own, and so do those for whom there is no room. */
+  function takeNext(): typeof waiting {
+    const next = waiting.splice(0, KEYS_MAX)
+    if (waiting.length > 0) void askNext()
+    return next
+  }
+
+  return (key) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ key, resolve, reject })
+      if (waiting.length === 1) void askNext()
+    })
+}
