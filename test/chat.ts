@@ -7,7 +7,7 @@ import type { Clock } from '../server/core/clock.ts'
 import type { ChatEvent } from '../server/core/events.ts'
 import type { RoomId, User } from '../server/core/model.ts'
 import type { Connection, Format, Session } from '../server/core/session.ts'
-import type { EnteredAll } from '../server/core/sessions.ts'
+import type { EnteredAll } from '../server/core/replay.ts'
 import type { Storage } from '../server/storage/storage.ts'
 
 /** Real timers, twenty times as fast: nothing waits for luck, and a heal takes 3 ms. */
@@ -26,6 +26,8 @@ export interface TestChatOptions {
   replayMax?: number
   isDevelopment?: boolean
   onTrouble?(text: string): void
+  onEnter?(session: Session): void
+  onLeave?(session: Session): void
 }
 
 export function openTestChat(storage: Storage, options: TestChatOptions = {}): Promise<Chat> {
@@ -38,7 +40,7 @@ export function openTestChat(storage: Storage, options: TestChatOptions = {}): P
     settings: { isDevelopment: options.isDevelopment ?? true, isRegistrationOpen: true, makesHostAccounts: true },
     replayMax: options.replayMax ?? 10_000,
     heldBytesMax: 1 << 20,
-    observer: { onCommit: () => {}, onTrouble: options.onTrouble ?? (() => {}), onFanOut: () => {} },
+    observer: { onCommit: () => {}, onTrouble: () => {}, onFanOut: () => {}, ...options },
   })
 }
 
@@ -83,6 +85,12 @@ export async function connect(chat: Chat, user: User, roomId: RoomId, since: str
 export async function connectAll(chat: Chat, user: User, since = ''): Promise<TestClient> {
   const client = openClient(chat, user, { format: followingFormat, hasOneRoom: false })
   return admit(client, await chat.sessions.enterAll(client.session, since))
+}
+
+/** Enters these rooms as a live client; `since` as in `Sessions.enterRooms`. */
+export async function connectSeveral(chat: Chat, user: User, roomIds: RoomId[], since = ''): Promise<TestClient> {
+  const client = openClient(chat, user, { format: followingFormat, hasOneRoom: false })
+  return admit(client, await chat.sessions.enterRooms(client.session, { roomIds, since }))
 }
 
 /** Opened, and in no room yet. */

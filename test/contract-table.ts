@@ -82,6 +82,33 @@ const widget: Sentence[] = [
   { rule: 'W10', says: 'older {before}: the 50 before it, oldest first' },
 ]
 
+const chatroom: Sentence[] = [
+  {
+    rule: 'C1',
+    says: 'GET /chat names no room; connect binds sockets, for 30 s after the last; history of 20; nobody becomes a participant',
+  },
+  {
+    rule: 'C2',
+    says: 'a token also stands in the registry: 401 as printed, 503, 4001; Redis keys; POST and DELETE /api/auth/tokens',
+  },
+  { rule: 'C3', says: 'frames as text or binary; their types; key and sent; invalid_frame, room_required, forbidden, too_long' },
+  {
+    rule: 'C4',
+    says: 'errors {error, message}; 201 for rooms and messages, else 200 with what was changed; times; createdAt is echoed',
+  },
+  { rule: 'C5', says: 'participants in order; three make an admin; edited_name is the name to show' },
+  { rule: 'C6', says: 'who may do what in a room by ranks, and in one without an admin' },
+  { rule: 'C7', says: 'default names from the user service, else from the users table' },
+  { rule: 'C8', says: 'additions: list and read rooms, pages of messages, taking reactions back' },
+  { rule: 'C9', says: 'comments in bodies, bodies of DELETE, any Content-Type' },
+  {
+    rule: 'C10',
+    says: 'creating, active, idle, closing, closed; one state for all nodes; 409 room_closing; errors end one Room',
+  },
+  { rule: 'C11', says: 'log lines as printed, rotation, outlets' },
+  { rule: 'C12', says: '?since= asks for cursors: what was missed in each bound room, or reload' },
+]
+
 const everyDoor: Sentence[] = [
   { rule: 'A1', says: 'one room is one room at every door, in one order' },
   {
@@ -120,4 +147,4 @@ const modes: Sentence[] = [
   { rule: 'M4', says: 'a missing room and one that may not be seen: 404 and 403 as the contract prints' },
 ]
 
-export const sentences: Sentence[] = [...feed, ...guild, ...groupware, ...widget, ...everyDoor, ...modes]
+export const sentences: Sentence[] = [...feed, ...guild, ...groupware, ...widget, ...chatroom, ...everyDoor, ...modes]

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ChatError, errorTable, type ErrorCode } from '../server/core/errors.ts'
 import { endings } from '../server/core/session.ts'
+import { chatroomShape } from '../server/dialects/chatroom/problems.ts'
 import { feedShape } from '../server/dialects/feed/problems.ts'
 import { groupwareShape } from '../server/dialects/groupware/problems.ts'
 import { guildShape } from '../server/dialects/guild/problems.ts'
@@ -33,8 +34,9 @@ describe('docs/errors.md', () => {
       statusAt(feedShape, '/api/v1/chat/rooms', code),
       statusAt(guildShape, '/servers/', code),
       statusAt(groupwareShape, '/api/chats', code),
+      statusAt(chatroomShape, '/api/chatrooms', code),
     ]
-    expect([row!.feed, row!.guild, row!.groupware].map(Number)).toEqual(statuses)
+    expect([row!.feed, row!.guild, row!.groupware, row!.chatroom].map(Number)).toEqual(statuses)
   })
 
   it('[A15] tells the code and reason of each ending', () => {

@@ -4,6 +4,7 @@ import type { ChatEvent } from '../server/core/events.ts'
 import { fileOf, memberOf, messageOf } from '../server/core/model.fixture.ts'
 import type { Message } from '../server/core/model.ts'
 import { unknownUser } from '../server/core/user-cache.ts'
+import { encodeEvent as encodeChatroom } from '../server/dialects/chatroom/encode.ts'
 import { encodeEvent as encodeFeed } from '../server/dialects/feed/encode.ts'
 import { groupwareFormat } from '../server/dialects/groupware/encode.ts'
 import { plainFormat as guildFormat } from '../server/dialects/guild/encode.ts'
@@ -76,6 +77,7 @@ describe('docs/events.md', () => {
       expect(frameIn(row.feed!)).toBe(parse(encodeFeed(event, null))?.type ?? null)
       expect(frameIn(row.guild!)).toBe(guild && 'the message object')
       expect(frameIn(row.groupware!)).toBe(groupware && (groupware.data?.action ?? groupware.type))
+      expect(frameIn(row.chatroom!)).toBe(parse(encodeChatroom(event, null))?.type ?? null)
       expect(row.widget!.startsWith('nothing') ? null : row.widget!.split(/[`;]/).find(Boolean)).toBe(widgetEventOf(event))
     },
   )
@@ -84,6 +86,8 @@ describe('docs/events.md', () => {
     const [, files, address] = events
     expect(parse(guildFormat.encode(files!, null))).toMatchObject({ content: 'a.png\nb.png' })
     expect(parse(encodeFeed(files!, null))).toMatchObject({ data: { message: 'a.png\nb.png', file_url: '/uploads/1' } })
+    expect(parse(encodeChatroom(files!, null))).toMatchObject({ content: 'a.png\nb.png' })
+    expect(parse(encodeChatroom(address!, null))).toMatchObject({ content: 'c.png' })
     expect(parse(guildFormat.encode(address!, null))).toMatchObject({ content: 'c.png' })
     expect(parse(groupwareFormat.encode(address!, null))).toMatchObject({
       data: { message: { attachments: [{ id: 5, size: 0 }] } },

@@ -12,6 +12,8 @@ import type { Clock } from '../server/core/clock.ts'
 import type { Log } from '../server/core/log.ts'
 import { openDiskFileStore } from '../server/files/disk/disk-file-store.ts'
 import type { FileStore } from '../server/files/file-store.ts'
+import { createMemoryRegistry } from '../server/registry/memory/memory-registry.ts'
+import type { Registry } from '../server/registry/registry.ts'
 import { openMemoryStorage } from '../server/storage/memory/memory.ts'
 import type { Storage } from '../server/storage/storage.ts'
 
@@ -27,7 +29,11 @@ export interface ServerOptions {
   /** Nodes of one database share it; a directory of its own, that goes with the server, unless another is given. */
   files?: FileStore
   bus?: Bus
+  /** Over the storage's directory unless another is given. */
+  registry?: Registry
   clock?: Clock
+  /** In place of `logged`. */
+  log?: Log
   /** Settings beside the secret and a service key. */
   env?: Record<string, string>
 }
@@ -49,13 +55,15 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const env = { PORT: '0', HOST: '127.0.0.1', JWT_SECRET: testSecret, SERVICE_KEYS: testServiceKey, ...options.env }
   const config = parseConfig(env, !options.isProduction)
   const filesDir = await mkdtemp(join(tmpdir(), 'madang-files-'))
+  const storage = options.storage ?? openMemoryStorage({ messageIdMax: config.messageIdMax })
   const app = await openApp({
     config,
     files: options.files ?? (await openDiskFileStore(filesDir)),
-    storage: options.storage ?? openMemoryStorage({ messageIdMax: config.messageIdMax }),
+    storage,
     bus: options.bus ?? createMemoryBus().connect(),
+    registry: options.registry ?? createMemoryRegistry(storage.directory),
     clock: options.clock ?? systemClock,
-    log: keepLines(logged),
+    log: options.log ?? keepLines(logged),
   })
   if (options.hasOrganisation) await app.chat.organisation.seedDevelopment()
   const [port] = await app.listen()

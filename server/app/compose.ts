@@ -3,6 +3,9 @@ import type { Bus } from '../bus/bus.ts'
 import { openChat, type Chat } from '../core/chat.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
+import { createLogins } from '../core/logins.ts'
+import { createUserNames } from '../core/user-names.ts'
+import { registerChatroom, type Chatroom } from '../dialects/chatroom/chatroom.ts'
 import { registerFeed } from '../dialects/feed/feed.ts'
 import { registerGroupware } from '../dialects/groupware/groupware.ts'
 import { registerGuild } from '../dialects/guild/guild.ts'
@@ -20,20 +23,23 @@ import { createStreams } from '../http/sse.ts'
 import { createProjectTokens, createTokens, sha256Hex } from '../http/tokens.ts'
 import { createUpgrades } from '../http/upgrades.ts'
 import { createWebSockets } from '../http/websocket.ts'
+import type { Registry } from '../registry/registry.ts'
 import type { Commit, JournalRecord, Storage } from '../storage/storage.ts'
 import type { Config } from './config.ts'
 import { createFileKeeping, type FileKeeping } from './file-keeping.ts'
 import { registerHealth } from './health.ts'
 import { createMessageIdWatch } from './message-ids.ts'
 import { createActivity, type Activity } from './log/activity.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { createPasswords } from './passwords.ts'
+import { createUserService } from './user-service.ts'
 
 export interface AppOptions {
   config: Config
   storage: Storage
   files: FileStore
   bus: Bus
+  registry: Registry
   clock: Clock
   log: Log
 }
@@ -53,13 +59,36 @@ const closeOverMs = 500
 const heldBytesMax = 1024 * 1024
 
 export async function openApp(options: AppOptions): Promise<App> {
-  const { config, clock, log } = options
+  const { config, log } = options
   const metrics = createMetrics()
   const activity = createActivity(log)
   const fileKeeping = keepFiles(options)
   const chat = await openChat(chatOptions(options, { metrics: metrics.observer, activity, fileKeeping }))
   fileKeeping.start()
   metrics.watch(chat)
+  const { http, keeper, upgrades, streams, socketIo } = openKit(options, activity)
+  let isStopping = false
+  const isServiceKey = createServiceKeys(config.serviceKeys)
+  const mayReadMetrics = (token: string | null) => config.isDevelopment || (token !== null && isServiceKey(token))
+  const door = openDoor(options, { chat, http, upgrades, streams, socketIo, isServiceKey, metrics })
+  const chatroom = await registerDoors(door, options)
+  registerHealth(http.app, { chat, metrics, mayReadMetrics, isStopping: () => isStopping })
+
+  async function close(): Promise<void> {
+    isStopping = true
+    for (const entrance of [upgrades, streams, socketIo]) entrance.stop()
+    await Promise.all([keeper.closeAll(1012, 'server restart', closeOverMs), http.close({ graceMs })])
+    await chatroom.stop()
+    await fileKeeping.stop()
+    await chat.close()
+    keeper.stop()
+  }
+
+  return { chat, listen: () => http.listen(config.addresses), close }
+}
+
+/** The transport kit. */
+function openKit({ config, clock, log }: AppOptions, activity: Activity) {
   const kitLog = problemLog(log)
   const http = createHttpServer({ log: kitLog, onProblem: activity.onProblem, trustedProxies: config.trustedProxies })
   const keeper = createKeeper({ clock })
@@ -72,20 +101,20 @@ export async function openApp(options: AppOptions): Promise<App> {
   const streams = createStreams({ keeper })
   const socketIo = createSocketIo({ http, upgrades, keeper, log: kitLog })
   http.onUpgrade((request, socket, head) => upgrades.handle(request, socket, head))
-  let isStopping = false
-  const isServiceKey = createServiceKeys(config.serviceKeys)
-  const mayReadMetrics = (token: string | null) => config.isDevelopment || (token !== null && isServiceKey(token))
-  const door: Door = {
-    chat,
-    http,
-    upgrades,
-    streams,
-    socketIo,
-    files: options.files,
+  return { http, keeper, upgrades, streams, socketIo }
+}
+
+type Parts = Pick<Door, 'chat' | 'http' | 'upgrades' | 'streams' | 'socketIo' | 'isServiceKey'> & { metrics: Metrics }
+
+function openDoor({ config, storage, files, registry, clock, log }: AppOptions, { metrics, ...parts }: Parts): Door {
+  const onCheck = (check: Promise<unknown>) => metrics.onTokenCheck(check)
+  return {
+    ...parts,
+    files,
     uploads: config.uploads,
     clock,
     log,
-    isServiceKey,
+    logins: createLogins({ registry, directory: storage.directory, clock, onCheck }),
     tokens: createTokens({ secret: config.secret, algorithm: config.algorithm, now: () => clock.now() }),
     projectTokens: createProjectTokens(config.projectSecrets, () => clock.now()),
     tokenLifetimeS: config.tokenLifetimeS,
@@ -95,30 +124,19 @@ export async function openApp(options: AppOptions): Promise<App> {
     timeZone: config.timeZone,
     historyMax: config.historyMax,
   }
-  await registerDoors(door)
-  registerHealth(http.app, { chat, metrics, mayReadMetrics, isStopping: () => isStopping })
-
-  async function close(): Promise<void> {
-    isStopping = true
-    upgrades.stop()
-    streams.stop()
-    socketIo.stop()
-    await Promise.all([keeper.closeAll(1012, 'server restart', closeOverMs), http.close({ graceMs })])
-    await fileKeeping.stop()
-    await chat.close()
-    keeper.stop()
-  }
-
-  return { chat, listen: () => http.listen(config.addresses), close }
 }
 
-async function registerDoors(door: Door): Promise<void> {
+async function registerDoors(door: Door, { config, storage, registry, clock, log }: AppOptions): Promise<Chatroom> {
   await registerGuild(door)
   registerFeed(door)
   registerGroupware(door)
   registerWidget(door)
   registerEmbed(door)
   registerUploads(door)
+  const { userServiceUrl: url } = config
+  const findName = url === null ? null : createUserService({ url, clock, onNotice: (text) => log.warn(text) })
+  const names = createUserNames(findName, clock)
+  return registerChatroom(door, { stores: { registry, log: storage.log }, names, idleMs: config.roomIdleMs })
 }
 
 function keepFiles({ config, storage, files, clock, log }: AppOptions): FileKeeping {

@@ -3,11 +3,13 @@ import { Command } from 'commander'
 import type { Bus } from '../bus/bus.ts'
 import { createMemoryBus } from '../bus/memory/memory-bus.ts'
 import type { Log } from '../core/log.ts'
+import { createMemoryRegistry } from '../registry/memory/memory-registry.ts'
+import type { Registry } from '../registry/registry.ts'
 import { openDiskFileStore } from '../files/disk/disk-file-store.ts'
-import { openEmbeddedStorage, openPostgresStorage } from '../storage/postgres/index.ts'
+import { openEmbeddedStorage } from '../storage/postgres/embedded.ts'
 import type { Storage } from '../storage/storage.ts'
 import { systemClock } from './clock.ts'
-import { openApp, type App } from './compose.ts'
+import type { App } from './compose.ts'
 import { ConfigError, parseConfig, type Config } from './config.ts'
 import { openLog, type OpenLog } from './log.ts'
 
@@ -26,13 +28,16 @@ async function main(isDevelopment: boolean): Promise<void> {
   const config = readConfig(isDevelopment)
   const log = openLog(config.log, systemClock)
   process.once('uncaughtException', (error) => void endFaulty(error, log))
-  const storage = await orEnd('cannot open the database', openStorage(config, log))
-  await orEnd('cannot use this database', checkMode(storage, isDevelopment))
+  // The doors take as long to load as the embedded database takes to open.
+  const opening = orEnd(log, 'cannot open the database', openStorage(config, log))
+  const [storage, { openApp }] = await Promise.all([opening, import('./compose.ts')])
+  await orEnd(log, 'cannot use this database', checkMode(storage, isDevelopment))
   const bus = await openBus(config, log)
-  const files = await orEnd('cannot use FILES_DIR', openDiskFileStore(config.filesDir))
-  const app = await orEnd('cannot start', openApp({ config, storage, files, bus, clock: systemClock, log }))
-  const organisation = await orEnd('cannot make the organisation', app.chat.organisation.seedDevelopment())
-  const ports = await orEnd('cannot listen', app.listen())
+  const registry = await openRegistry(config, storage, log)
+  const files = await orEnd(log, 'cannot use FILES_DIR', openDiskFileStore(config.filesDir))
+  const app = await orEnd(log, 'cannot start', openApp({ config, storage, files, bus, registry, clock: systemClock, log }))
+  const organisation = await orEnd(log, 'cannot make the organisation', app.chat.organisation.seedDevelopment())
+  const ports = await orEnd(log, 'cannot listen', app.listen())
   announce(config, ports, log)
   if (organisation !== null) log.info(describeOrganisation(organisation))
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal, { app, storage, log }))
@@ -56,19 +61,23 @@ function readConfig(isDevelopment: boolean): Config {
   }
 }
 
-async function orEnd<T>(what: string, attempt: Promise<T>): Promise<T> {
+async function orEnd<T>(log: OpenLog, what: string, attempt: Promise<T>): Promise<T> {
   try {
     return await attempt
   } catch (error) {
     process.stderr.write(`Madang ${what}: ${error instanceof Error ? error.message : String(error)}\n`)
+    await log.close()
     process.exit(1)
   }
 }
 
-function openStorage(config: Config, log: Log): Promise<Storage> {
+async function openStorage(config: Config, log: Log): Promise<Storage> {
   const { databaseUrl, dataDir, messageIdMax } = config
   const onNotice = (text: string) => log.warn(text)
-  if (databaseUrl !== null) return openPostgresStorage({ url: databaseUrl, messageIdMax, onNotice })
+  if (databaseUrl !== null) {
+    const { openPostgresStorage } = await import('../storage/postgres/server.ts')
+    return openPostgresStorage({ url: databaseUrl, messageIdMax, onNotice })
+  }
   const onMake = () => log.info(`Making a database in ${dataDir}, which takes some seconds`)
   return openEmbeddedStorage({ dataDir, messageIdMax, onNotice, onMake })
 }
@@ -78,6 +87,13 @@ async function openBus({ redisUrl }: Config, log: Log): Promise<Bus> {
   if (redisUrl === null) return createMemoryBus().connect()
   const { openRedisBus } = await import('../bus/redis/redis-bus.ts')
   return openRedisBus({ url: redisUrl, onNotice: (text) => log.warn(text) })
+}
+
+/** As the bus, where there is Redis; else the database is the registry (C2). */
+async function openRegistry({ redisUrl, tokenKey }: Config, { directory }: Storage, log: Log): Promise<Registry> {
+  if (redisUrl === null) return createMemoryRegistry(directory)
+  const { createRedisRegistry } = await import('../registry/redis/redis-registry.ts')
+  return createRedisRegistry({ url: redisUrl, tokenKey, directory, onNotice: (text) => log.warn(text) })
 }
 
 /** M1: development marks its database; production refuses one so marked, development one that is production's. */

@@ -5,6 +5,8 @@ import type { Sessions } from '../core/sessions.ts'
 
 export interface Metrics {
   observer: Pick<ChatOptions['observer'], 'onCommit' | 'onFanOut'>
+  /** Times what a handshake asks of the token registry (C2). */
+  onTokenCheck(check: Promise<unknown>): void
   /** Reads gauges from the live sessions and the search index at each scrape. */
   watch(chat: Pick<Chat, 'sessions' | 'searchLagMs'>): void
   /** In Prometheus' text format. */
@@ -17,6 +19,7 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry })
   return {
     observer: { ...observeCommits(registry), ...observeFanOut(registry) },
+    onTokenCheck: timeTokenChecks(registry),
     watch(chat) {
       watchSessions(registry, chat.sessions)
       watchSearch(registry, chat)
@@ -59,6 +62,20 @@ function observeFanOut(registry: Registry): Pick<Metrics['observer'], 'onFanOut'
       deliveries.inc({ dialect }, events * receivers)
       writes.inc({ dialect }, receivers)
     },
+  }
+}
+
+function timeTokenChecks(registry: Registry): Metrics['onTokenCheck'] {
+  const time = new Histogram({
+    name: 'madang_token_check_seconds',
+    help: 'Time that a handshake waited for the token registry',
+    buckets: [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1, 1],
+    registers: [registry],
+  })
+  return (check) => {
+    const end = time.startTimer()
+    const observe = () => void end()
+    check.then(observe, observe)
   }
 }
 

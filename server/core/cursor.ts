@@ -14,6 +14,9 @@ export interface Cursor {
   entries: Map<number, CursorEntry>
 }
 
+/** Of no database: who hands it back is told to reload. */
+export const unknownCursor = '0_0-00000000-0'
+
 const entryPattern = /^([0-9a-z]{1,8})-([0-9a-z]{8})-([0-9a-z]{1,11})$/
 
 export function isCovered(cursor: Cursor, stamp: Stamp): boolean {

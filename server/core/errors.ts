@@ -21,6 +21,7 @@ export const errorTable = {
   already_a_member: { kind: 'conflict', text: 'User is already a member' },
   key_conflict: { kind: 'conflict', text: 'Idempotency-Key was used for another request' },
   room_exists: { kind: 'conflict', text: 'Room id is taken' },
+  room_closing: { kind: 'conflict', text: 'The room is closing' },
   // who he is
   unauthenticated: { kind: 'unauthenticated', text: 'Not authenticated' },
   bad_credentials: { kind: 'unauthenticated', text: 'Could not validate credentials' },

@@ -122,6 +122,23 @@ describe('the hub', () => {
     expect(troubles).toHaveLength(1)
   })
 
+  it('[C10] leaves it to a dialect that sees to its faults itself, room by room, and ends nobody', () => {
+    const { hub, enter, handOut, troubles } = open()
+    const faults: RoomId[] = []
+    const seeing: Format = {
+      ...countingFormat().format,
+      encode(event) {
+        if (nameOf(event) === 'broken') throw new Error('a fault')
+        return nameOf(event)
+      },
+      onFault: (roomId) => void faults.push(roomId),
+    }
+    const [here, there] = [enter(1, seeing, 7), enter(2, seeing, 8)]
+    handOut(posted(7, 'broken'), posted(8, 'b'), posted(7, 'after it'))
+    hub.finish()
+    expect([faults, here.closedWith, here.texts(), there.texts(), troubles]).toEqual([[7], [], ['after it'], ['b'], []])
+  })
+
   it('[A15] ends a session whose connection throws, so that it resumes, and the others miss nothing, then and later', () => {
     const { hub, enter, handOut, troubles } = open()
     const { format } = countingFormat()

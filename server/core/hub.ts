@@ -106,11 +106,16 @@ class LocalHub implements Hub {
       try {
         this.deliverTo(format, sessions, encodeRun(format, run, cursorOf))
       } catch (error) {
-        // A fault in one format must not cost the others their events; its own sessions come back and resume from before it.
-        this.observer.onTrouble(`an event could not be shown in ${format.dialect}`, error)
-        for (const session of sessions) session.end('undeliverable')
+        this.onFault(format, sessions, run[0]!.roomId, error)
       }
     }
+  }
+
+  /** A fault in one format must not cost the others their events; its own sessions come back and resume from before it. */
+  private onFault(format: Format, sessions: Set<Session>, roomId: RoomId, error: unknown): void {
+    if (format.onFault) return format.onFault(roomId, error)
+    this.observer.onTrouble(`an event could not be shown in ${format.dialect}`, error)
+    for (const session of sessions) session.end('undeliverable')
   }
 
   private deliverTo(format: Format, sessions: Set<Session>, texts: string[]): void {

@@ -27,6 +27,10 @@ export interface AuthoredMessage {
   author: User
 }
 
+export interface AuthoredReaction extends Reaction {
+  user: User
+}
+
 export interface MemberView {
   member: Member
   user: User
@@ -34,10 +38,18 @@ export interface MemberView {
   unreadCount: number
 }
 
+export interface Participant {
+  member: Member
+  user: User
+}
+
 export interface Page {
   offset: number
   limit: number
 }
+
+/** Rooms whose members are read at once. */
+const roomsAtOnce = 8
 
 export class Queries {
   private readonly core: Core
@@ -91,17 +103,28 @@ export class Queries {
     }))
   }
 
+  /** Who is in each of these rooms, in order of entry; who may see them is the caller's to say. */
+  async listParticipants(roomIds: RoomId[]): Promise<Participant[][]> {
+    const lists: Member[][] = []
+    for (let at = 0; at < roomIds.length; at += roomsAtOnce) {
+      const some = roomIds.slice(at, at + roomsAtOnce)
+      lists.push(...(await Promise.all(some.map((roomId) => this.log.listMembers(roomId)))))
+    }
+    const users = await this.core.users.findAll(new Set(lists.flat().map(({ userId }) => userId)))
+    return lists.map((members) =>
+      members.map((member) => ({ member, user: users.get(member.userId) ?? unknownUser(member.userId) })),
+    )
+  }
+
   /** The caller's rooms, newest activity first (P8). */
   async listChats(me: User): Promise<ChatView[]> {
     return listChats(this.core, me)
   }
 
   /** The members: the caller first, then by name (P6). Throws ChatError not_a_member, also where there is no such room (M4). */
-  async listPeople(me: User, roomId: RoomId): Promise<{ member: Member; user: User }[]> {
+  async listPeople(me: User, roomId: RoomId): Promise<Participant[]> {
     await this.getMember(roomId, me.id)
-    const members = await this.log.listMembers(roomId)
-    const users = await this.core.users.findAll(members.map(({ userId }) => userId))
-    const people = members.map((member) => ({ member, user: users.get(member.userId) ?? unknownUser(member.userId) }))
+    const [people = []] = await this.listParticipants([roomId])
     const rank = ({ id }: User) => (id === me.id ? 0 : 1)
     return people.toSorted(({ user: a }, { user: b }) => rank(a) - rank(b) || byName(a, b))
   }
@@ -111,8 +134,8 @@ export class Queries {
    * not_a_member, also where there is no such room (M4).
    */
   async listRecent(me: User, roomId: RoomId, span: { sinceMs: number; limit: number }): Promise<CountedMessage[]> {
-    await this.getMember(roomId, me.id)
-    return withCounts(this.core, roomId, await findRecent(this.log, roomId, span))
+    const found = this.forMember(me, roomId, findRecent(this.log, roomId, span))
+    return withCounts(this.core, roomId, await found)
   }
 
   /**
@@ -125,8 +148,8 @@ export class Queries {
     messageId: MessageId,
     span: { before: number; after: number },
   ): Promise<CountedMessage[]> {
-    await this.getMember(roomId, me.id)
-    return withCounts(this.core, roomId, await findAround(this.log, { roomId, messageId }, span))
+    const found = this.forMember(me, roomId, findAround(this.log, { roomId, messageId }, span))
+    return withCounts(this.core, roomId, await found)
   }
 
   /**
@@ -134,8 +157,15 @@ export class Queries {
    * is no such room, invalid_field.
    */
   async search(me: User, roomId: RoomId, text: string, page: Page): Promise<CountedMessage[]> {
+    const found = this.forMember(me, roomId, findMatching(this.log, { roomId, text }, page))
+    return withCounts(this.core, roomId, await found)
+  }
+
+  /** Both reads at once. A stranger is told before what he asked for is found, so that not even its time tells him anything. */
+  private async forMember<T>(me: User, roomId: RoomId, found: Promise<T>): Promise<T> {
+    found.catch(() => {})
     await this.getMember(roomId, me.id)
-    return withCounts(this.core, roomId, await findMatching(this.log, { roomId, text }, page))
+    return found
   }
 
   /** Newest first, with how many there are in all. Throws as `getRoom`. */
@@ -166,9 +196,11 @@ export class Queries {
   }
 
   /** Of these messages, in the order in which they were added. Throws as `getRoom`. */
-  async listReactions(principal: Principal, roomId: RoomId, messageIds: MessageId[]): Promise<Reaction[]> {
+  async listReactions(principal: Principal, roomId: RoomId, messageIds: MessageId[]): Promise<AuthoredReaction[]> {
     await this.getRoom(principal, roomId)
-    return this.log.listReactions(roomId, messageIds)
+    const reactions = await this.log.listReactions(roomId, messageIds)
+    const users = await this.core.users.findAll(new Set(reactions.map(({ userId }) => userId)))
+    return reactions.map((reaction) => ({ ...reaction, user: users.get(reaction.userId) ?? unknownUser(reaction.userId) }))
   }
 
   /** A room's file by its address (A16); null where there is none. Throws ChatError not_a_member. */
@@ -178,7 +210,8 @@ export class Queries {
     return found && found.attachment
   }
 
-  private async withAuthors(messages: Message[]): Promise<AuthoredMessage[]> {
+  /** With their authors' accounts. */
+  async withAuthors(messages: Message[]): Promise<AuthoredMessage[]> {
     const users = await this.core.users.findAll(new Set(messages.map((message) => message.authorId)))
     return messages.map((message) => ({ message, author: users.get(message.authorId) ?? unknownUser(message.authorId) }))
   }

@@ -3,7 +3,8 @@ import { openTestChat } from '../../test/chat.ts'
 import { createMemoryRegistry } from '../registry/memory/memory-registry.ts'
 import { RegistryUnavailable, type Registry } from '../registry/registry.ts'
 import { openMemoryStorage } from '../storage/memory/memory.ts'
-import { listRecentMessages } from './recent-messages.ts'
+import { parseCursor, type Cursor } from './cursor.ts'
+import { listRecentMessages, listRecentUpTo } from './recent-messages.ts'
 
 async function open() {
   const storage = openMemoryStorage()
@@ -19,7 +20,9 @@ async function open() {
   }
   const texts = async (over: Registry = registry) =>
     (await listRecentMessages({ registry: over, log }, (await storage.log.findRoom(roomId))!)).map(({ content }) => content)
-  return { chat, author, roomId, registry, texts, reads: () => read }
+  const position = () => parseCursor(chat.sessions.cursor())!
+  const textsUpTo = async (upTo: Cursor) => (await listRecentUpTo({ registry, log }, roomId, upTo)).map(({ content }) => content)
+  return { chat, author, roomId, registry, texts, position, textsUpTo, reads: () => read }
 }
 
 it('the latest 20 messages are read once, and again when anything has changed in the room', async () => {
@@ -40,5 +43,16 @@ it('the latest messages are read from the log where the registry is away', async
   await chat.messages.post(author, roomId, { content: 'a' })
   const away = () => Promise.reject(new RegistryUnavailable('for a test'))
   expect(await texts({ ...registry, findRecent: away, keepRecent: away })).toEqual(['a'])
+  await chat.close()
+})
+
+it('the latest messages of who was handed out less end where that ends', async () => {
+  const { chat, author, roomId, position, textsUpTo, texts } = await open()
+  for (let nth = 1; nth <= 21; nth++) await chat.messages.post(author, roomId, { content: `${nth}` })
+  const upTo = position()
+  await chat.messages.post(author, roomId, { content: 'later' })
+  expect((await texts()).at(-1)).toBe('later')
+  expect(await textsUpTo(upTo)).toEqual(Array.from({ length: 20 }, (_, nth) => `${nth + 2}`))
+  expect((await textsUpTo(position())).at(-1)).toBe('later')
   await chat.close()
 })

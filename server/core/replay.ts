@@ -21,6 +21,18 @@ export interface Span {
   upTo: Cursor
 }
 
+/** How a client that entered goes on. Its session is held until `release`. */
+export interface EnteredAll {
+  /** What it had been handed when it entered: its own cursor, or the present end for one that did not resume. */
+  cursor: string
+  /** What it missed cannot be replayed: it must load anew (A7). */
+  isReload: boolean
+  /** Texts of the missed events, in its format. */
+  missed: string[]
+  /** The cursor of who has received `missed` as well. */
+  cursorAfter: string
+}
+
 /** Of one room, of which the user is a member. Null where it is too much. */
 export function replayRoom(sources: ReplaySources, session: Session, member: Member, span: Span): Promise<string[] | null> {
   const { roomId, joinedSeq } = member
@@ -28,12 +40,20 @@ export function replayRoom(sources: ReplaySources, session: Session, member: Mem
   return encodeMissed(sources, session, stays, { ...span, explicitReads: true })
 }
 
+/** Of several rooms, by what the user's memberships are now that he is subscribed. Null where it is too much. */
+export function replayRooms(sources: ReplaySources, session: Session, memberships: Membership[], span: Span) {
+  return encodeMissed(sources, session, staysOf(memberships, span), { ...span, explicitReads: true })
+}
+
 /** Of all rooms of the user. Null where it is too much. */
 export async function replayAll(sources: ReplaySources, session: Session, span: Span): Promise<string[] | null> {
   // Asked again now that he is subscribed: what was committed before V shows here.
   const memberships = await sources.log.listMembershipsOf(session.user.id)
-  const stays = memberships.filter((membership) => mayHaveMissed(membership, span.from)).map(stayOf)
-  return encodeMissed(sources, session, stays, { ...span, explicitReads: false })
+  return encodeMissed(sources, session, staysOf(memberships, span), { ...span, explicitReads: false })
+}
+
+function staysOf(memberships: Membership[], { from }: Span): Stay[] {
+  return memberships.filter((membership) => mayHaveMissed(membership, from)).map(stayOf)
 }
 
 /** What is covered needs no further look, so a thousand chats in which nothing happened cost none. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { connect, connectAll, openTestChat, until, type TestClient, type TestFrame } from '../../test/chat.ts'
+import { connect, connectAll, connectSeveral, openTestChat, until, type TestClient, type TestFrame } from '../../test/chat.ts'
 import { Model, type RoomModel } from '../../test/model.ts'
 import type { Bus } from '../bus/bus.ts'
 import { createMemoryBus } from '../bus/memory/memory-bus.ts'
@@ -16,6 +16,11 @@ interface Kind {
 }
 
 const oneRoom: Kind = { connect: (chat, user, since) => connect(chat, user, 7, since), rooms: [7], isFollowing: false }
+const someRooms: Kind = {
+  connect: (chat, user, since) => connectSeveral(chat, user, [7, 8], since),
+  rooms: [7, 8],
+  isFollowing: false,
+}
 const allRooms: Kind = { connect: connectAll, rooms: [7, 8, 9], isFollowing: true }
 
 /** The user whose client is cut. */
@@ -278,6 +283,8 @@ describe('resume', () => {
     () => holds(oneRoom, steps),
     300_000,
   )
+
+  it('[A7][C12] so does one of several given rooms', () => holds(someRooms, steps), 300_000)
 
   it(
     '[A7] so does one of many rooms that it is let into and out of, or that are made with it',

@@ -23,6 +23,10 @@ export interface Format {
   withCursor: boolean
   /** One frame's text; null where the dialect shows no such event. Pure. */
   encode(event: ChatEvent, cursor: string | null): string | null
+  /** What the client is told before it is ended, where the dialect has a frame for that. Pure. */
+  encodeEnding?(ending: Ending): string | null
+  /** Where the dialect itself sees to a room of which an event could not be shown (C10); else the room's sessions end. */
+  onFault?(roomId: RoomId, error: unknown): void
   /** Frames the texts for the transport and joins them into one buffer. */
   join(texts: string[]): Uint8Array
 }
@@ -35,6 +39,7 @@ export const endings = {
   too_slow: { code: 1013, text: 'reader too slow' },
   undeliverable: { code: 1013, text: 'an event could not be shown' },
   not_stored: { code: 1013, text: 'a frame could not be stored' },
+  registry_away: { code: 1013, text: 'the token registry is away' },
 } as const
 
 export type Ending = keyof typeof endings
@@ -64,6 +69,8 @@ export interface Session {
   send(texts: string[]): void
   /** As `send`, for many: waits for the connection between pieces, so that its budget holds. */
   sendMany(texts: string[]): Promise<void>
+  /** Begins a hold; what was held before is forgotten. */
+  holdAnew(): void
   /** Ends the hold: what waited goes out, then live, or the end that waited behind it. */
   release(): void
   end(ending: Ending): void
@@ -149,6 +156,11 @@ class LiveSession implements Session {
     this.send(piece)
   }
 
+  holdAnew(): void {
+    this.held = []
+    this.heldBytes = 0
+  }
+
   release(): void {
     const held = this.held ?? []
     this.held = null
@@ -160,6 +172,8 @@ class LiveSession implements Session {
   end(ending: Ending): void {
     const { code, text } = endings[ending]
     this.ending ??= ending
+    const lastWord = this.format.encodeEnding?.(ending) ?? null
+    if (lastWord !== null) this.send([lastWord])
     this.connection?.close(code, text)
   }
 

@@ -70,6 +70,41 @@ function openSession(chat: Chat, user: User, tokenHash: string | null = null, ha
 
 const nobody = { kind: 'nobody' } as const
 
+/** User 2 enters and goes at the nth look-up of it; null where there are fewer. */
+async function enterAsHeGoes(way: 'enterRoom' | 'enterAll' | 'enterRooms' | 'enterAsGuest', call: number) {
+  const told: string[] = []
+  const storage = openMemoryStorage()
+  const watch = { onEnter: () => void told.push('entered'), onLeave: () => void told.push('left') }
+  const { chat, users } = await open(watch, storage)
+  const { sessions } = chat
+  const cursor = sessions.cursorIn(roomId)
+  await chat.messages.post(users[0]!, roomId, { content: 'missed' })
+  await settle()
+  const { session } = openSession(chat, users[1]!)
+  let calls = 0
+  for (const lookUp of ['findMember', 'findRoom', 'listMembershipsOf', 'readMarkers', 'readLog'] as const) {
+    const real: (...about: never[]) => Promise<unknown> = storage.log[lookUp].bind(storage.log)
+    const going = async (...about: never[]) => {
+      const answer = await real(...about)
+      if (calls++ === call) sessions.close(session)
+      return answer
+    }
+    Object.assign(storage.log, { [lookUp]: going })
+  }
+  const since = cursor.slice(cursor.indexOf('.') + 1)
+  const enter = {
+    enterRoom: () => sessions.enterRoom(session, roomId, cursor),
+    enterAll: () => sessions.enterAll(session, since),
+    enterRooms: () => sessions.enterRooms(session, { roomIds: [roomId], since }),
+    enterAsGuest: () => sessions.enterAsGuest(session, roomId, null),
+  }
+  const code = await enter[way]().then(
+    () => 'entered',
+    (error: { code?: string }) => error.code,
+  )
+  return session.isOpen ? null : { code, told, rooms: session.rooms.size }
+}
+
 /** A node as from `open`, and two more on its database. It hears of what they do when it looks, not before. */
 async function openThree(): Promise<World & { second: Chat; third: Chat }> {
   const database = createMemoryDatabase()
@@ -477,6 +512,17 @@ describe('entering a room', () => {
     await expect(entering).rejects.toMatchObject({ code: 'unavailable' })
     expect([session.rooms.size, await chat.sessions.listOnline(roomId)]).toEqual([0, []])
   })
+
+  it.each(['enterRoom', 'enterAll', 'enterRooms', 'enterAsGuest'] as const)(
+    'tells of nobody that he has come who has gone, at whichever look-up he goes: %s',
+    async (way) => {
+      for (let call = 0; ; call++) {
+        const after = await enterAsHeGoes(way, call)
+        if (after === null) return expect(call).toBeGreaterThan(0)
+        expect(after).toEqual({ code: 'unavailable', told: ['left'], rooms: 0 })
+      }
+    },
+  )
 
   it('throws and leaves the room where storage is away', async () => {
     const storage = openMemoryStorage()

@@ -8,24 +8,13 @@ import { Followers, roomsAt } from './followers.ts'
 import type { Hub, RoomEntry, RoomExit } from './hub.ts'
 import type { Member, RoomId, User, UserId } from './model.ts'
 import type { Presence } from './presence.ts'
-import { replayAll, replayRoom, type ReplaySources } from './replay.ts'
+import { replayAll, replayRoom, type EnteredAll, type ReplaySources } from './replay.ts'
+import { enterRooms, joinRoom, leaveRoom, type EnteredRooms, type Tour } from './several-rooms.ts'
 import { createSession, type Ending, type Session, type SessionOptions } from './session.ts'
 import type { Tail } from './tail.ts'
 
 /** A revoked token's sessions end within 30 s (A15), whichever node revoked it. */
 const revocationCheckMs = 10_000
-
-/** How a client that entered goes on. Its session is held until `release`. */
-export interface EnteredAll {
-  /** What it had been handed when it entered: its own cursor, or the present end for one that did not resume. */
-  cursor: string
-  /** What it missed cannot be replayed: it must load anew (A7). */
-  isReload: boolean
-  /** Texts of the missed events, in its format. */
-  missed: string[]
-  /** The cursor of who has received `missed` as well. */
-  cursorAfter: string
-}
 
 /** The same for a door with one room, whose cursors name it. */
 export interface Entered extends EnteredAll {
@@ -51,6 +40,12 @@ export interface Sessions {
    */
   enterAll(session: Session, since: string): Promise<EnteredAll>
   /**
+   * Puts a session into those of these rooms of which its user is a member, held; again for further rooms, while nothing of it is held.
+   * It loses a room with its user, and may leave it by itself.
+   */
+  enterRooms(session: Session, tour: Tour): Promise<EnteredRooms>
+  leaveRoom(session: Session, roomId: RoomId): void
+  /**
    * Puts a guest's session into his project's room, held (W8, W9): he needs no membership, and nobody sees him come or go. Throws
    * ChatError room_not_found.
    */
@@ -61,12 +56,16 @@ export interface Sessions {
   onEntry(event: RoomEntry): void
   /** The hub's word after it handed out that somebody is out of a room. */
   onExit(event: RoomExit): void
+  /** Calls from now on for each who is out of a room, and for each room that is gone, right after it was handed out. */
+  hearExits(call: (event: RoomExit) => void): void
   /** The hub's word that a session lost a room. */
   onRoomLost(session: Session, roomId: RoomId): void
   endByToken(tokenHash: string): void
   endByUser(userId: UserId): void
   endAll(ending: Ending): void
   listOnline(roomId: RoomId): Promise<User[]>
+  /** The cursor of who is live: what has been handed out to him. */
+  cursor(): string
   /** The room cursor of who is live in the room now: what has been handed out to him. */
   cursorIn(roomId: RoomId): string
   /** Open sessions by dialect. */
@@ -102,6 +101,7 @@ class LiveSessions implements Sessions {
   private readonly options: SessionsOptions
   private readonly sessions = new Set<Session>()
   private readonly followers = new Followers()
+  private readonly exitHearers: ((event: RoomExit) => void)[] = []
   /** Up to where endings had been read at the last check, and at the one before it. */
   private endingsUpTo: [number | null, number | null] = [null, null]
   stop = () => {}
@@ -129,7 +129,7 @@ class LiveSessions implements Sessions {
     if (!session.isOpen) throw new ChatError('unavailable')
     session.held ??= []
     const upTo = this.options.tail.position()
-    const isOnlineAnnounced = this.join(roomId, session)
+    const isOnlineAnnounced = joinRoom(this.options, session, roomId)
     const isResuming = since !== null && since !== ''
     const onlineIds = isResuming ? this.options.presence.listOnline(roomId) : []
     try {
@@ -139,7 +139,7 @@ class LiveSessions implements Sessions {
       const isReload = isResuming && missed === null
       const cursorAfter = formatRoomCursor(roomId, formatCursor(upTo))
       const cursor = missed === null ? cursorAfter : formatRoomCursor(roomId, formatCursor(wanted!))
-      this.options.observer.onEnter?.(session, roomId)
+      this.noteEntered(session, roomId)
       return { cursor, isReload, missed: missed ?? [], cursorAfter, onlineIds, isOnlineAnnounced }
     } catch (error) {
       this.leaveRoom(session, roomId)
@@ -172,12 +172,18 @@ class LiveSessions implements Sessions {
       const missed = isKnown ? await replayAll(this.options, session, { from: wanted, upTo }) : null
       const cursorAfter = formatCursor(upTo)
       const cursor = missed === null ? cursorAfter : formatCursor(wanted!)
-      this.options.observer.onEnter?.(session, null)
+      this.noteEntered(session, null)
       return { cursor, isReload: since !== '' && missed === null, missed: missed ?? [], cursorAfter }
     } catch (error) {
       this.leaveAll(session)
       throw error
     }
+  }
+
+  async enterRooms(session: Session, tour: Tour): Promise<EnteredRooms> {
+    const entered = await enterRooms(this.options, session, tour)
+    this.noteEntered(session, null)
+    return entered
   }
 
   async enterAsGuest(session: Session, roomId: RoomId, since: Since): Promise<Arrival> {
@@ -194,12 +200,18 @@ class LiveSessions implements Sessions {
       if (!(await log.findRoom(roomId))) throw new ChatError('room_not_found')
       const how = { roomId, format: session.format, since, seen: isKnown ? seen : null, upTo }
       const arrival = await readArrival(this.options, how)
-      this.options.observer.onEnter?.(session, roomId)
+      this.noteEntered(session, roomId)
       return arrival
     } catch (error) {
       hub.unsubscribe(roomId, session)
       throw error
     }
+  }
+
+  /** Who has gone since he was subscribed has left already, and his going has been told. */
+  private noteEntered(session: Session, roomId: RoomId | null): void {
+    if (!session.isOpen) throw new ChatError('unavailable')
+    this.options.observer.onEnter?.(session, roomId)
   }
 
   /** What another node showed him must not come live here. False where his cursor is not this database's. */
@@ -219,21 +231,13 @@ class LiveSessions implements Sessions {
     if (!session.isOpen) throw new ChatError('unavailable')
     const upTo = options.tail.position()
     session.held ??= []
-    for (const roomId of roomsAt(upTo, memberships, arrival)) this.join(roomId, session)
+    for (const roomId of roomsAt(upTo, memberships, arrival)) joinRoom(this.options, session, roomId)
     followers.settle(arrival)
     return upTo
   }
 
-  /** Whether his coming online is about to be announced. */
-  private join(roomId: RoomId, session: Session): boolean {
-    this.options.hub.subscribe(roomId, session)
-    return this.options.presence.enter(roomId, session.user.id)
-  }
-
-  private leaveRoom(session: Session, roomId: RoomId): void {
-    if (!session.rooms.has(roomId)) return
-    this.options.hub.unsubscribe(roomId, session)
-    this.options.presence.leave([roomId], session.user.id)
+  leaveRoom(session: Session, roomId: RoomId): void {
+    leaveRoom(this.options, session, roomId)
   }
 
   private leaveAll(session: Session): void {
@@ -250,13 +254,18 @@ class LiveSessions implements Sessions {
   }
 
   onEntry(event: RoomEntry): void {
-    for (const session of this.followers.noteEntry(event)) this.join(event.roomId, session)
+    for (const session of this.followers.noteEntry(event)) joinRoom(this.options, session, event.roomId)
   }
 
   onExit(event: RoomExit): void {
     this.followers.noteExit(event)
     // Also of one without a live session, who is online for a while yet.
     if (event.type === 'member.removed') this.options.presence.forget(event.roomId, event.userId)
+    for (const hear of this.exitHearers) hear(event)
+  }
+
+  hearExits(call: (event: RoomExit) => void): void {
+    this.exitHearers.push(call)
   }
 
   onRoomLost(session: Session, roomId: RoomId): void {
@@ -282,8 +291,12 @@ class LiveSessions implements Sessions {
     return [...(await this.options.users.findAll(this.options.presence.listOnline(roomId))).values()]
   }
 
+  cursor(): string {
+    return formatCursor(this.options.tail.position())
+  }
+
   cursorIn(roomId: RoomId): string {
-    return formatRoomCursor(roomId, formatCursor(this.options.tail.position()))
+    return formatRoomCursor(roomId, this.cursor())
   }
 
   count(): Map<string, number> {

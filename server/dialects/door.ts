@@ -5,15 +5,16 @@ import type { Chat } from '../core/chat.ts'
 import type { Clock } from '../core/clock.ts'
 import { ChatError, type ErrorKind } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import type { Principal, User, UserId } from '../core/model.ts'
+import type { Logins } from '../core/logins.ts'
+import type { Login, Principal, User, UserId } from '../core/model.ts'
 import type { FileStore } from '../files/file-store.ts'
 import { findBearer, findCookie } from '../http/credentials.ts'
-import type { Limit } from '../http/limits.ts'
+import { addressKey, type Limit } from '../http/limits.ts'
 import type { MultipartLimits } from '../http/multipart.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { SocketIo } from '../http/socketio.ts'
 import type { Streams } from '../http/sse.ts'
-import { sha256Hex, type ProjectTokens, type Tokens } from '../http/tokens.ts'
+import { sha256Hex, type Claims, type ProjectTokens, type Tokens } from '../http/tokens.ts'
 import type { Upgrades } from '../http/upgrades.ts'
 
 export interface Door {
@@ -26,6 +27,8 @@ export interface Door {
   /** Of files that come in (P10). */
   uploads: MultipartLimits
   tokens: Tokens
+  /** The tokens that count at a door with a registry (C2); who signs in or out at another enters or ends them (A10). */
+  logins: Logins
   /** Of guests (W6). */
   projectTokens: ProjectTokens
   clock: Clock
@@ -57,6 +60,8 @@ export interface Caller {
   principal: Principal
   /** SHA-256 in hex of the token that he showed; null where he showed none, or a service key. */
   tokenHash: string | null
+  /** The same token as the registry knows it (C2). */
+  login: Login | null
 }
 
 /** Where a request may carry a credential. */
@@ -89,12 +94,24 @@ export async function findCaller(
   const bearer = findBearer(approach.headers.authorization)
   const token = bearer ?? findToken(door, approach, cookies)
   if (token === null) return null
-  if (bearer !== null && door.isServiceKey(bearer)) return { principal: { kind: 'service', user: null }, tokenHash: null }
+  if (bearer !== null && door.isServiceKey(bearer)) {
+    return { principal: { kind: 'service', user: null }, tokenHash: null, login: null }
+  }
+  const { user, login } = await readToken(door, token)
+  return { principal: { kind: 'user', user }, tokenHash: login.sha256, login }
+}
+
+/** Whose a good token is (A9), and how the registry knows it. Throws ChatError bad_credentials. */
+export async function readToken(door: Door, token: string): Promise<{ user: User; login: Login }> {
   const claims = await door.tokens.verify(token)
   if (!claims) throw new ChatError('bad_credentials')
-  const tokenHash = sha256Hex(token)
-  const user = await door.chat.accounts.authenticate(claims, tokenHash)
-  return { principal: { kind: 'user', user }, tokenHash }
+  const user = await door.chat.accounts.authenticate(claims, sha256Hex(token))
+  return { user, login: loginOf(token, claims, user) }
+}
+
+function loginOf(token: string, { sub, exp }: Claims, { id, username }: Pick<User, 'id' | 'username'>): Login {
+  const subject = typeof sub === 'string' && sub !== '' ? sub : username
+  return { sha256: sha256Hex(token), token, userId: id, username, subject, expiresAt: exp === undefined ? null : exp * 1000 }
 }
 
 function findToken(door: Door, { headers, host, queryToken }: Approach, cookies: readonly string[]): string | null {
@@ -134,22 +151,47 @@ export function takeTurn(limit: Limit, caller: Caller | null, key: string): void
   if (!taken.ok) throw new ChatError('too_many', { retryAfterS: taken.retryAfterS })
 }
 
-/** A token of ours for an account (A9). */
-export async function signToken(door: Door, user: User): Promise<string> {
-  return door.tokens.sign({ sub: user.username, username: user.username, id: user.id }, door.tokenLifetimeS)
+/** A12, per address and user. Throws ChatError too_many. */
+export function takeSend({ limits }: Door, caller: Caller | null, request: FastifyRequest, author: User): void {
+  takeTurn(limits.sends, caller, addressKey(request.ip))
+  takeTurn(limits.sends, caller, `user:${author.id}`)
+}
+
+/** A token of ours for an account (A9), which from now on counts also where the registry is asked (A10). `more` are claims beside ours. */
+export async function openLogin(door: Door, user: User, more: Record<string, unknown> = {}): Promise<string> {
+  const { id, username } = user
+  const token = await door.tokens.sign({ sub: username, username, id, ...more }, door.tokenLifetimeS)
+  await door.logins.enter(loginOf(token, (await door.tokens.verify(token)) ?? {}, user))
+  return token
+}
+
+/** As long as a revocation must be remembered for a token that never expires by itself, which only development takes. */
+const foreverMs = 10 * 365 * 86_400_000
+
+/** A token whose claims were verified counts no more, at any door (A15). */
+export async function closeLogin(door: Door, token: string, claims: Claims): Promise<void> {
+  const { accounts } = door.chat
+  const name = claims['username'] ?? claims['sub']
+  const user = typeof name === 'string' ? await accounts.findNamed(name) : null
+  const login = loginOf(token, claims, user ?? { id: 0, username: '' })
+  await accounts.revokeToken(login.sha256, login.expiresAt ?? door.clock.now() + foreverMs)
+  if (user) await door.logins.end(login)
 }
 
 /**
  * For whom a request acts that names somebody (M2, M3): the caller himself; with a service key, anyone; in development without a
- * credential, anyone. Throws ChatError unauthenticated, forbidden (somebody else's identity), user_not_found.
+ * credential, anyone. `named` is an id or a username. Throws ChatError unauthenticated, forbidden (somebody else's identity),
+ * user_not_found.
  */
-export async function actAs(door: Door, caller: Caller | null, namedId: UserId): Promise<User> {
+export async function actAs(door: Door, caller: Caller | null, named: UserId | string): Promise<User> {
+  const { accounts, settings } = door.chat
   if (caller?.principal.kind === 'user') {
-    if (caller.principal.user.id !== namedId) throw new ChatError('forbidden')
+    const { id, username } = caller.principal.user
+    if (named !== (typeof named === 'string' ? username : id)) throw new ChatError('forbidden')
     return caller.principal.user
   }
-  if (!caller && !door.chat.settings.isDevelopment) throw new ChatError('unauthenticated')
-  return door.chat.accounts.getOrMake(namedId)
+  if (!caller && !settings.isDevelopment) throw new ChatError('unauthenticated')
+  return typeof named === 'string' ? accounts.getOrMakeNamed(named) : accounts.getOrMake(named)
 }
 
 /** The status of each kind of error where a contract says nothing else. */

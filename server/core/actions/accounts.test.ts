@@ -288,6 +288,32 @@ describe('users', () => {
     expect(once.map(({ username }) => username)).toEqual(['user11', 'user11'])
   })
 
+  it('[M2][A18] is made up by its name: user<id> under that id where it is free, others under the next', async () => {
+    const { accounts } = await open({ isDevelopment: true })
+    const { id } = await accounts.getOrMakeNamed('민준'.normalize('NFD'))
+    expect(await accounts.get(id)).toMatchObject({ id: 1, username: '민준', fullName: '민준', email: 'user1@example.com' })
+    expect((await accounts.getOrMakeNamed('민준')).id).toBe(1)
+    expect(await accounts.getOrMakeNamed('user123')).toMatchObject({ id: 123, email: 'user123@example.com' })
+    expect((await accounts.getOrMake(123)).username).toBe('user123')
+    expect(await accounts.getOrMakeNamed('user1')).toMatchObject({ id: 2, username: 'user1', email: 'user2@example.com' })
+    expect((await accounts.getOrMakeNamed('user007')).id).toBe(3)
+    const once = await Promise.all([accounts.getOrMakeNamed('both'), accounts.getOrMakeNamed('both')])
+    expect(once[0].id).toBe(once[1].id)
+    for (const name of ['', 'a/b', 'guest:shop:a', 'x'.repeat(51)])
+      await expect(accounts.getOrMakeNamed(name)).rejects.toMatchObject({ code: 'user_not_found' })
+    await accounts.change(id, { isActive: false })
+    await expect(accounts.getOrMakeNamed('민준')).rejects.toMatchObject({ code: 'user_not_found' })
+    expect((await accounts.findNamed('민준'))?.id).toBe(1)
+  })
+
+  it('[A18] is not made up by its name in production', async () => {
+    const { accounts, register } = await open()
+    await register('kim')
+    expect((await accounts.getOrMakeNamed('kim')).username).toBe('kim')
+    await expect(accounts.getOrMakeNamed('user5')).rejects.toMatchObject({ code: 'user_not_found' })
+    expect(await accounts.findNamed('user5')).toBeNull()
+  })
+
   it('[A18] are not made up in production, and a deactivated one is not found in development either', async () => {
     await expect((await open()).accounts.getOrMake(5)).rejects.toMatchObject({ code: 'user_not_found' })
     const { accounts } = await open({ isDevelopment: true })

@@ -91,10 +91,13 @@ export class AccountActions {
     const name = nameOf(claims)
     if (name === null || projectId !== undefined || !(id === undefined || isId(id))) throw new ChatError('bad_credentials')
     if (exp === undefined && !this.core.settings.isDevelopment) throw new ChatError('bad_credentials')
-    if (await this.directory.isTokenRevoked(tokenHash)) throw new ChatError('bad_credentials')
-    const user = (await this.directory.findUserByName(name)) ?? (await this.makeHostAccount(name, claims))
+    const found = await this.directory.findTokenUser(tokenHash, name)
+    if (found.isRevoked) throw new ChatError('bad_credentials')
+    const user = found.user ?? (await this.makeHostAccount(name, claims))
     const isOpened = id === undefined ? user?.origin !== 'registered' : user?.id === id
     if (!user?.isActive || !isOpened) throw new ChatError('bad_credentials')
+    // What he does next names him: the tail need not read him again before it hands that out.
+    this.core.users.note(user)
     return user
   }
 
@@ -129,6 +132,33 @@ export class AccountActions {
     if (known?.isActive) return known
     if (known || !this.core.settings.isDevelopment) throw new ChatError('user_not_found')
     return this.makeUp(userId)
+  }
+
+  /** Whoever has this username, also a deactivated account; null where nobody has. */
+  async findNamed(username: string): Promise<User | null> {
+    return this.directory.findUserByName(username.normalize('NFC'))
+  }
+
+  /** As `getOrMake`, by the username. A made-up `user<id>` is the one that its id makes, where that is free (A18). */
+  async getOrMakeNamed(username: string): Promise<User> {
+    const known = await this.findNamed(username)
+    if (known?.isActive) return known
+    const isMade = this.core.settings.isDevelopment && known === null && isUsername(username.normalize('NFC'))
+    if (!isMade) throw new ChatError('user_not_found')
+    const id = Number(/^user([1-9]\d{0,8})$/.exec(username)?.[1] ?? 0)
+    if (id > 0 && !(await this.core.users.find(id))) {
+      const made = await this.makeUp(id)
+      if (made.username === username) return made
+    }
+    return this.makeUpNamed(username.normalize('NFC'))
+  }
+
+  private async makeUpNamed(username: string): Promise<User> {
+    const account = { id: null, username, fullName: username, email: this.placeholderEmail(username), passwordHash: null }
+    const made = await this.directory.createUser({ ...account, origin: 'development' })
+    const user = 'user' in made ? await this.namedByItsId(made.user) : await this.findNamed(username)
+    if (!user) throw new ChatError('user_not_found')
+    return user
   }
 
   /**

@@ -366,6 +366,21 @@ describe('a large invitation', () => {
   })
 })
 
+describe('touching', () => {
+  it('[C1] lets in who never was in the room, a channel’s into its server, and nobody who left or was removed', async () => {
+    const { members, group, channel, user, queries, membersOf } = await openYard()
+    for (const id of [4, 4, 2]) await members.touch(user(id), group.id)
+    expect(await membersOf(group)).toEqual(['1*', '2', '3', '4'])
+    await members.remove(service, group.id, 4)
+    await members.leave(user(2), group.id)
+    for (const id of [4, 2]) await members.touch(user(id), group.id)
+    expect(await membersOf(group)).toEqual(['1*', '3'])
+    await members.touch(user(5), channel.id)
+    expect(await queries.listSpacesOf(5)).toHaveLength(1)
+    await expect(members.touch(user(5), 99)).rejects.toMatchObject({ code: 'room_not_found' })
+  })
+})
+
 describe('leaving', () => {
   it('[P9] takes one out of the room, and succeeds for who is not in it and where there is none', async () => {
     const { members, group, user, membersOf } = await open()

@@ -44,7 +44,7 @@ describe('reactions', () => {
       await reactions.remove(lea, roomId, message.id, 'like'),
     ]
     expect(answers).toEqual([true, false, true, true, false, true, false])
-    expect(await listOf(message.id)).toEqual([
+    expect(await listOf(message.id)).toMatchObject([
       { messageId: message.id, userId: 2, reaction: 'like' },
       { messageId: message.id, userId: 1, reaction: 'love' },
     ])

@@ -3,9 +3,8 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { ChatError } from '../../core/errors.ts'
 import type { Principal, RoomId } from '../../core/model.ts'
 import { parseClientKey } from '../../core/texts.ts'
-import { addressKey } from '../../http/limits.ts'
 import type { App } from '../../http/server.ts'
-import { actAs, approachOf, takeTurn, type Door } from '../door.ts'
+import { actAs, approachOf, takeSend, type Door } from '../door.ts'
 import { routeRooms, routeUsers } from './additions.ts'
 import { done, doneWith, refusals, route } from './answers.ts'
 import { findActorIn, getCaller, touch } from './auth.ts'
@@ -35,8 +34,7 @@ function routeMessages(door: Door, app: App): void {
     const roomId = wire.parseRoomId(request.params.roomId)
     const clientKey = parseClientKey(request.headers['idempotency-key'])
     const author = await actAs(door, request.feedCaller, user_id)
-    takeTurn(door.limits.sends, request.feedCaller, addressKey(request.ip))
-    takeTurn(door.limits.sends, request.feedCaller, `user:${author.id}`)
+    takeSend(door, request.feedCaller, request, author)
     await touch(door, roomId, author)
     const draft = { content: message ?? '', kind: message_type || 'text', fileUrl: file_url || null, clientKey }
     const { event } = await door.chat.messages.post(author, roomId, draft)

@@ -3,20 +3,19 @@ import type { FastifyRequest } from 'fastify'
 import { ChatError } from '../../core/errors.ts'
 import type { Principal, RoomId, User } from '../../core/model.ts'
 import { findBearer, findCookie } from '../../http/credentials.ts'
-import { sha256Hex } from '../../http/tokens.ts'
 import {
   accountCookies,
   approachOf,
+  closeLogin,
   findCaller,
   getUser,
   mayCookieCount,
+  openLogin,
   type Approach,
   type Caller,
   type Door,
 } from '../door.ts'
 import { parseId } from './wire.ts'
-
-export { accountCookies as cookieNames, approachOf } from '../door.ts'
 
 export interface Visitor extends Caller {
   /** Development: he showed no credential (M2). */
@@ -34,7 +33,7 @@ const exampleChatId = 123
  */
 export async function getCaller(door: Door, approach: Approach): Promise<Visitor> {
   const caller = await findCaller(door, approach)
-  if (!caller) return { principal: await makeUp(door, approach), tokenHash: null, isMadeUp: true }
+  if (!caller) return { principal: await makeUp(door, approach), tokenHash: null, login: null, isMadeUp: true }
   if (caller.principal.kind !== 'service') return { ...caller, isMadeUp: false }
   const user = await findNamed(door, approach, 'X-User-Id')
   return { ...caller, principal: { kind: 'service', user }, isMadeUp: false }
@@ -76,22 +75,17 @@ export function refuseForeignPage(door: Door, request: FastifyRequest): void {
   if (!mayCookieCount(door, headers.origin, host)) throw new ChatError('forbidden')
 }
 
-/** P1: the claims that other systems read from the cookie. */
-export function signAccount({ tokens, tokenLifetimeS }: Door, { id, username, email, fullName }: User): Promise<string> {
-  return tokens.sign({ sub: username, username, id, email, full_name: fullName }, tokenLifetimeS)
+/** P1: with the claims that other systems read from the cookie. */
+export function openAccountLogin(door: Door, user: User): Promise<string> {
+  return openLogin(door, user, { email: user.email, full_name: user.fullName })
 }
 
-/** As long as a revocation must be remembered for a token that never expires by itself, which only development takes. */
-const foreverMs = 10 * 365 * 86_400_000
-
 /** Every good token that a request holds counts no more (A15); a bad one does not keep anyone from signing out. */
-export async function revokeTokens(door: Door, { headers }: FastifyRequest): Promise<void> {
+export async function closeLogins(door: Door, { headers }: FastifyRequest): Promise<void> {
   const cookies = accountCookies.map((name) => findCookie(headers.cookie, name))
   const tokens = new Set([findBearer(headers.authorization), ...cookies].filter((token) => token !== null))
   for (const token of tokens) {
     const claims = await door.tokens.verify(token)
-    if (claims === null) continue
-    const expiresAt = claims.exp === undefined ? door.clock.now() + foreverMs : claims.exp * 1000
-    await door.chat.accounts.revokeToken(sha256Hex(token), expiresAt)
+    if (claims !== null) await closeLogin(door, token, claims)
   }
 }

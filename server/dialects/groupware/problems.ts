@@ -5,7 +5,8 @@ import type { Answer, ErrorShape, Place, Problem, ProblemKind } from '../../http
 import { errorHeaders, errorStatuses } from '../door.ts'
 import type { Failure } from './wire.ts'
 
-const ownPaths = /^\/(?:api\/(?:chats|auth|departments|org|users)|uploads)(?:\/|$)/
+/** `/api/auth/tokens` is another door's. */
+const ownPaths = /^\/(?:api\/(?:chats|auth(?!\/tokens(?:\/|$))|departments|org|users)|uploads)(?:\/|$)/
 
 /** Files are given out in this door's manner, at whichever door they are shown (A16). */
 export function ownsPath(path: string): boolean {
@@ -31,6 +32,7 @@ const texts: Record<ErrorCode, string> = {
   already_a_member: '이미 채팅방 멤버입니다.',
   key_conflict: '같은 Idempotency-Key로 다른 요청을 보냈습니다.',
   room_exists: '이미 있는 채팅방입니다.',
+  room_closing: '채팅방이 닫히는 중입니다.',
   unauthenticated: '로그인이 필요합니다.',
   bad_credentials: '인증 정보가 올바르지 않습니다.',
   wrong_password: '아이디 또는 비밀번호가 올바르지 않습니다.',

@@ -1,7 +1,7 @@
 /** The HTTP side. The stream is the gateway's. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import type { Door } from '../door.ts'
-import { approachOf, getCaller } from './auth.ts'
+import { approachOf, type Door } from '../door.ts'
+import { getCaller } from './auth.ts'
 import { attachRoutes } from './routes/attach.ts'
 import { accountRoutes, signInRoutes } from './routes/auth.ts'
 import { chatRoutes } from './routes/chats.ts'

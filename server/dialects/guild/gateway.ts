@@ -4,6 +4,7 @@ import type { Posted } from '../../core/actions/messages.ts'
 import type { RoomId, User } from '../../core/model.ts'
 import type { Session } from '../../core/session.ts'
 import type { Entered } from '../../core/sessions.ts'
+import { FrameLimit } from '../../http/frame-limit.ts'
 import { addressKey } from '../../http/limits.ts'
 import type { Acceptance, UpgradeRequest } from '../../http/upgrades.ts'
 import type { Connection, ConnectionEvents } from '../../http/websocket.ts'
@@ -70,13 +71,15 @@ class Live implements ConnectionEvents {
   private readonly session: Session
   /** Behind a frame that could not be stored, none is (A15). */
   private readonly line = { isBroken: false }
-  private isWaiting = false
+  private readonly limit: FrameLimit
 
   constructor(door: Door, connection: Connection, { session, entered, ...visit }: Entry) {
     this.door = door
     this.connection = connection
     this.visit = visit
     this.session = session
+    const { limits, clock } = door
+    this.limit = new FrameLimit({ connection, limit: limits.sends, keys: visit.limitKeys, clock })
     session.connect(connection)
     // What the client has sent already is read behind what it missed.
     connection.pause()
@@ -93,23 +96,7 @@ class Live implements ConnectionEvents {
 
   onText(text: string): void {
     const send = parseFrame(text)
-    if (send) this.take(send, this.visit.limitKeys)
-  }
-
-  /** Over the limit a frame waits, and reading with it (A12). */
-  private take(send: Send, keys: string[]): void {
-    const [key, ...rest] = keys
-    if (key === undefined) return this.post(send)
-    const taken = this.door.limits.sends.take(key)
-    if (taken.ok) return this.take(send, rest)
-    this.connection.pause()
-    this.isWaiting = true
-    this.door.clock.after(taken.retryAfterS * 1000, () => {
-      this.isWaiting = false
-      if (this.connection.isEnded) return
-      this.take(send, keys)
-      if (!this.isWaiting) this.connection.resume()
-    })
+    if (send) this.limit.take(() => this.post(send))
   }
 
   /** Not awaited: the frames of one socket go into the journal as they come, and so keep their order. */

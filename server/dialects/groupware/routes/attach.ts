@@ -7,11 +7,10 @@ import { parseClientKey } from '../../../core/texts.ts'
 import type { StoredFile } from '../../../files/file-store.ts'
 import { acceptMultipart, isMultipart, readForm, type Form, type FormFile, type Storing } from '../../../http/multipart.ts'
 import { ProblemError } from '../../../http/problems.ts'
-import type { Door } from '../../door.ts'
+import { takeSend, type Door } from '../../door.ts'
 import { touch, userOf, visitorOf } from '../auth.ts'
 import { encodeMessage } from '../encode.ts'
 import { cutContent, idPath } from '../wire.ts'
-import { takeSend } from './messages.ts'
 
 export function attachRoutes(door: Door): FastifyPluginAsyncZod {
   const { queries, messages } = door.chat
@@ -24,7 +23,7 @@ export function attachRoutes(door: Door): FastifyPluginAsyncZod {
       const visitor = visitorOf(request)
       const author = userOf(visitor)
       const clientKey = parseClientKey(request.headers['idempotency-key'] as string | undefined)
-      takeSend(door, visitor, request)
+      takeSend(door, visitor, request, author)
       await touch(door, visitor, roomId)
       await queries.getMember(roomId, author.id)
       if (!isMultipart(request)) throw new ProblemError({ kind: 'bad_body' })

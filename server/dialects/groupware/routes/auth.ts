@@ -2,8 +2,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { addressKey } from '../../../http/limits.ts'
-import { takeTurn, type Door } from '../../door.ts'
-import { cookieNames, refuseForeignPage, revokeTokens, signAccount, userOf, visitorOf } from '../auth.ts'
+import { accountCookies, takeTurn, type Door } from '../../door.ts'
+import { closeLogins, openAccountLogin, refuseForeignPage, userOf, visitorOf } from '../auth.ts'
 import { encodeAccount } from '../encode.ts'
 import { loginBody } from '../wire.ts'
 
@@ -16,12 +16,12 @@ export function signInRoutes(door: Door): FastifyPluginAsyncZod {
       takeTurn(door.limits.login, null, addressKey(door.http.proxies.clientAddress(request.raw)))
       takeTurn(door.limits.login, null, `user:${username.normalize('NFC')}`)
       const user = await door.chat.accounts.signIn(username, password)
-      setCookies(door, request, reply, { value: await signAccount(door, user), lifetimeS: door.tokenLifetimeS })
+      setCookies(door, request, reply, { value: await openAccountLogin(door, user), lifetimeS: door.tokenLifetimeS })
       return { success: true, user: encodeAccount(user) }
     })
 
     app.post('/logout', { schema: { hide: true } }, async (request, reply) => {
-      await revokeTokens(door, request)
+      await closeLogins(door, request)
       setCookies(door, request, reply, { value: '', lifetimeS: 0 })
       return { success: true }
     })
@@ -39,7 +39,7 @@ function setCookies(door: Door, request: FastifyRequest, reply: FastifyReply, { 
   const rest = `Path=/; Max-Age=${lifetimeS}; HttpOnly; SameSite=Lax${secure}`
   void reply.header(
     'set-cookie',
-    cookieNames.map((name) => `${name}=${value}; ${rest}`),
+    accountCookies.map((name) => `${name}=${value}; ${rest}`),
   )
 }
 

@@ -1,10 +1,8 @@
 /** `/api/chats/:id`: reading, finding and sending messages (P5, P6). */
-import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { CountedMessage } from '../../../core/counted-messages.ts'
 import { parseClientKey } from '../../../core/texts.ts'
-import { addressKey } from '../../../http/limits.ts'
-import { takeTurn, type Caller, type Door } from '../../door.ts'
+import { takeSend, type Door } from '../../door.ts'
 import { touch, userOf, visitorOf } from '../auth.ts'
 import { createTimeText, encodeListed, encodeMessage } from '../encode.ts'
 import { aroundQuery, cutContent, idPath, messageBody, messagesQuery, searchQuery } from '../wire.ts'
@@ -41,17 +39,10 @@ export function messageRoutes(door: Door): FastifyPluginAsyncZod {
     app.post('/message', { schema: { hide: true, params: idPath, body: messageBody } }, async (request) => {
       const clientKey = parseClientKey(request.headers['idempotency-key'] as string | undefined)
       const author = userOf(visitorOf(request))
-      takeSend(door, visitorOf(request), request)
+      takeSend(door, visitorOf(request), request, author)
       const draft = { content: cutContent(request.body.content ?? ''), mayBeEmpty: true, clientKey }
       const { event } = await messages.post(author, request.params.id, draft)
       return { success: true, data: { message: encodeMessage(event.message, event.user) } }
     })
   }
-}
-
-/** A12, per address and user. Throws ChatError too_many. */
-export function takeSend(door: Door, caller: Caller, request: FastifyRequest): void {
-  const { principal } = caller
-  takeTurn(door.limits.sends, caller, addressKey(request.ip))
-  if (principal.kind === 'user') takeTurn(door.limits.sends, caller, `user:${principal.user.id}`)
 }

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { readForm, readJsonIfSaid } from '../../../http/bodies.ts'
 import { addressKey } from '../../../http/limits.ts'
-import { signToken, takeTurn, type Door } from '../../door.ts'
+import { openLogin, takeTurn, type Door } from '../../door.ts'
 import { encodeUser } from '../encode.ts'
 import { loginForm, token, userCreate, userResponse } from '../wire.ts'
 import { answers } from './answers.ts'
@@ -46,7 +46,7 @@ export function authRoutes(door: Door): FastifyPluginAsyncZod {
       takeTurn(door.limits.login, null, addressOf(request))
       takeTurn(door.limits.login, null, `user:${username.normalize('NFC')}`)
       const user = await accounts.signIn(username, password)
-      return { access_token: await signToken(door, user), token_type: 'bearer' as const }
+      return { access_token: await openLogin(door, user), token_type: 'bearer' as const }
     })
   }
 }

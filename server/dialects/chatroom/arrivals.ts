@@ -1,0 +1,72 @@
+/** What a socket is told as it enters rooms: their history (C1), or what it missed (C12). */
+import { unknownCursor } from '../../core/cursor.ts'
+import { toChatError } from '../../core/errors.ts'
+import type { LiveRooms } from '../../core/live-rooms.ts'
+import type { RoomId } from '../../core/model.ts'
+import { listRecentUpTo, type RecentStores } from '../../core/recent-messages.ts'
+import type { EnteredRooms, Tour } from '../../core/several-rooms.ts'
+import type { Door } from '../door.ts'
+import { encodeHistory, encodeReload } from './encode.ts'
+import type { Seat } from './seat.ts'
+
+export interface Arrival {
+  frames: string[]
+  /** He is no member of these. */
+  lost: RoomId[]
+  /** An error ended these Rooms: they are told again. */
+  failed: RoomId[]
+}
+
+export class Arrivals {
+  private readonly door: Door
+  private readonly stores: RecentStores
+  private readonly rooms: LiveRooms<Seat>
+
+  constructor(door: Door, stores: RecentStores, rooms: LiveRooms<Seat>) {
+    this.door = door
+    this.stores = stores
+    this.rooms = rooms
+  }
+
+  /** Without `since` it is the history. Throws ChatError unavailable. */
+  async enter(seat: Seat, tour: Tour): Promise<Arrival> {
+    const { roomIds, lostIds = [], since } = tour
+    const entered = await this.enterRooms(seat, tour)
+    const lost = roomIds.filter((roomId) => !entered.roomIds.includes(roomId))
+    // Without a room there is nothing to resume: the client connects anew.
+    if (since && roomIds.length + lostIds.length === 0)
+      return { frames: [encodeReload(null, entered.cursorAfter)], lost, failed: [] }
+    if (since !== null && !entered.isReload) return { frames: entered.missed, lost, failed: [] }
+    const told = await Promise.all(entered.roomIds.map((roomId) => this.tell(roomId, entered, seat)))
+    const failed = entered.roomIds.filter((_, nth) => told[nth] === null)
+    // With cursors all of its rooms are told again then: no cursor may say that they were by now.
+    const isInVain = failed.length > 0 && seat.withCursor
+    return { frames: isInVain ? [] : told.flatMap((frames) => frames ?? []), lost, failed }
+  }
+
+  /** What cannot be replayed for an error of ours must not keep him out for good: he is told to reload. */
+  private async enterRooms({ session }: Seat, tour: Tour): Promise<EnteredRooms> {
+    const { sessions } = this.door.chat
+    try {
+      return await sessions.enterRooms(session, tour)
+    } catch (error) {
+      if (toChatError(error) !== null || !tour.since) throw error
+      this.door.log.error('What was missed could not be shown.', { userId: session.user.username, error })
+      return sessions.enterRooms(session, { ...tour, since: unknownCursor })
+    }
+  }
+
+  /** Null where an error ended the Room. */
+  private async tell(roomId: RoomId, entered: EnteredRooms, { withCursor }: Seat): Promise<string[] | null> {
+    // Who has only some of these frames has not been told all that the cursor covers, and hands back one that says so.
+    const cursor = roomId === entered.roomIds.at(-1) ? entered.cursorAfter : unknownCursor
+    const reload = entered.isReload ? [encodeReload(roomId, unknownCursor)] : []
+    let frames: string[] | null = null
+    await this.rooms.run(roomId, async () => {
+      const messages = await listRecentUpTo(this.stores, roomId, entered.upTo)
+      const history = encodeHistory(roomId, await this.door.chat.queries.withAuthors(messages), withCursor ? cursor : null)
+      frames = [...reload, history]
+    })
+    return frames
+  }
+}

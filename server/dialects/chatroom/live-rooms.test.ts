@@ -1,0 +1,224 @@
+/** Rooms as they live (C10): their states, what an error inside one ends, and their lines in the log (C11). */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { fastClock, until } from '../../../test/chat.ts'
+import { makeEntry } from '../../app/log/entry.ts'
+import { formatLine } from '../../app/log/line.ts'
+import { createLog } from '../../app/log.ts'
+import { createMemoryRegistry } from '../../registry/memory/memory-registry.ts'
+import type { Registry } from '../../registry/registry.ts'
+import { openMemoryStorage } from '../../storage/memory/memory.ts'
+import type { AppendResult, Storage } from '../../storage/storage.ts'
+import { chatrooms, type Person } from './chatroom.fixture.ts'
+import { openLive, type Client, type Live } from './live.fixture.ts'
+
+const storage = withPoison(openMemoryStorage())
+const lines: string[] = []
+let live: Live
+
+/** Messages of this text cannot be shown when they come live. */
+const poison = 'poison'
+/** Of this room no history can be read. */
+let sickRoom: string | null = null
+
+function withPoison(under: Storage): Storage {
+  const log = new Proxy(under.log, {
+    get(target, name) {
+      const method = Reflect.get(target, name) as (...values: unknown[]) => Promise<unknown>
+      return async (...values: unknown[]) => {
+        if (name === 'listMessagesBelow' && String(values[0]) === sickRoom) throw new TypeError('a fault of the test')
+        const result = await Reflect.apply(method, target, values)
+        return name === 'append' ? withoutTimes(result as AppendResult) : result
+      }
+    },
+  })
+  return { ...under, log, directory: under.directory, ping: () => under.ping(), close: () => under.close() }
+}
+
+function withoutTimes(result: AppendResult): AppendResult {
+  for (const fact of result.facts) {
+    if (fact.type === 'message.posted' && fact.message.content === poison)
+      fact.message = { ...fact.message, createdAt: Number.NaN }
+  }
+  return result
+}
+
+/** Holds a Room at its closing, where it is told to. */
+let closing: Promise<void> = Promise.resolve()
+let goOn = () => {}
+/** Names of records that were asked for. */
+const read: string[] = []
+
+function holdClosing(): void {
+  closing = new Promise((resolve) => (goOn = resolve))
+}
+
+function withHold(registry: Registry): Registry {
+  const dropRecent = async (roomId: number) => {
+    await closing
+    await registry.dropRecent(roomId)
+  }
+  const readRecords = (names: string[]) => {
+    read.push(...names)
+    return registry.readRecords(names)
+  }
+  return { ...registry, dropRecent, readRecords }
+}
+
+beforeAll(async () => {
+  const log = createLog('info', (level, text, about) => lines.push(formatLine(makeEntry(Date.now(), level, text, about), 2831)))
+  const env = { ROOM_IDLE_MINUTES: '0.005', LIMIT_REGISTER: 'off', LIMIT_CONNECTS: 'off' }
+  const registry = withHold(createMemoryRegistry(storage.directory))
+  live = await openLive({ storage, registry, log, clock: fastClock, isProduction: true, env })
+})
+afterAll(() => live.stop())
+
+let lastName = 0
+async function scene() {
+  const nth = ++lastName
+  const [ann, bob] = (await live.signedIn(`ann${nth}`, `bob${nth}`)) as [Person, Person]
+  return { ann, bob, roomId: await live.room([ann, bob]) }
+}
+
+async function open(person: Person, roomIds: string[], query = ''): Promise<Client> {
+  const client = await live.open(person, query)
+  for (const roomId of roomIds) await live.connect(roomId, person)
+  await client.have('history', roomIds.length)
+  return client
+}
+
+const stateOf = async (roomId: string, { bearer }: Person) =>
+  (await live.done(`GET ${chatrooms}/${roomId}`, bearer)).state as string
+const linesOf = (roomId: string) => lines.filter((line) => line.includes(`[${roomId}]`)).map((line) => line.split('\n')[0]!)
+const shownBy = ({ frames }: Client) => frames.map(({ type, roomId }) => `${type} ${roomId}`)
+
+/** What a socket's frame would do, past the answer that could not be shown either; in one commit with a message elsewhere. */
+async function postPoison(author: Person, roomId: string, elsewhere: string): Promise<void> {
+  const { chat } = live.server.app
+  const user = await chat.accounts.get(author.id)
+  await Promise.all([
+    chat.messages.post(user, Number(roomId), { content: poison }),
+    chat.messages.post(user, Number(elsewhere), { content: 'elsewhere' }),
+  ])
+}
+
+test('[C10] a Room is active with its first socket, idle with its last gone, and closes when its time has run out', async () => {
+  const { ann, bob, roomId } = await scene()
+  expect(await stateOf(roomId, ann)).toBe('closed')
+  const [one, two] = [await open(ann, [roomId]), await open(bob, [roomId])]
+  expect(await stateOf(roomId, ann)).toBe('active')
+  await one.close()
+  holdClosing()
+  await two.close()
+  await until('it is idle', async () => (await stateOf(roomId, ann)) !== 'active')
+  await until('it is closing', async () => (await stateOf(roomId, ann)) === 'closing')
+  goOn()
+  await until('it is closed', async () => (await stateOf(roomId, ann)) === 'closed')
+})
+
+test('[C10] who would connect while it is closing gets a 409, who is bound waits, and after it a new Room is made', async () => {
+  const { ann, bob, roomId } = await scene()
+  const one = await open(ann, [roomId])
+  holdClosing()
+  await one.close()
+  await until('it is closing', async () => (await stateOf(roomId, ann)) === 'closing')
+  const refused = await live.connect(roomId, bob)
+  expect([refused.status, refused.body.error]).toEqual([409, 'room_closing'])
+  read.length = 0
+  const opening = live.open(ann)
+  await until('he has asked to be let in', () => read.includes(`room:${roomId}`))
+  goOn()
+  const back = await opening
+  await back.have('history')
+  await live.connect(roomId, bob)
+  expect(await stateOf(roomId, ann)).toBe('active')
+  expect(linesOf(roomId).filter((line) => line.endsWith('Room created successfully.')).length).toBeGreaterThan(1)
+})
+
+test('[C10] a change while it is not active reaches the database alone', async () => {
+  const { ann, bob, roomId } = await scene()
+  const one = await open(ann, [roomId])
+  await one.close()
+  await live.done(`PATCH ${chatrooms}/${roomId}/name`, ann.bearer, { name: 'renamed' })
+  const two = await open(bob, [roomId])
+  await two.settled()
+  expect(shownBy(two)).toEqual([`history ${roomId}`])
+  expect((await live.done(`GET ${chatrooms}/${roomId}`, bob.bearer)).name).toBe('renamed')
+})
+
+test('[C11] its life, and who enters and leaves it, stand in the log as the contract prints lines', async () => {
+  const { ann, roomId } = await scene()
+  const one = await open(ann, [roomId])
+  await one.close()
+  await until('it has closed', () => linesOf(roomId).some((line) => line.endsWith('Room closed.')))
+  const [time, pid] = [String.raw`\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\]`, String.raw`\[PID:2831\]`]
+  for (const line of linesOf(roomId))
+    expect(line).toMatch(new RegExp(String.raw`^${time} \[INFO\] ${pid} (\[\w+\] )?\[${roomId}\] - `))
+  const told = linesOf(roomId).map((line) => line.slice(line.indexOf('[PID:2831] ') + '[PID:2831] '.length))
+  expect(told.filter((line) => /[Rr]oom created|Room\.$|closed\.$/.test(line))).toEqual([
+    `[${ann.username}] [${roomId}] - Chat room created.`,
+    `[${roomId}] - Room created successfully.`,
+    `[${ann.username}] [${roomId}] - User entered the Room.`,
+    `[${ann.username}] [${roomId}] - User left the Room.`,
+    `[${roomId}] - Room closed.`,
+  ])
+})
+
+test('[C10] an event that cannot be shown ends its Room alone: its sockets stay and get history again, no other Room notices', async () => {
+  const { ann, bob, roomId } = await scene()
+  const other = await live.room([ann, bob])
+  const [one, both] = [await open(ann, [roomId, other]), await open(bob, [other])]
+  const with1 = await open(bob, [roomId])
+  await both.have('history', 2)
+  await postPoison(ann, roomId, other)
+  for (const [client, count] of [
+    [one, 3],
+    [with1, 3],
+  ] as const)
+    await client.have('history', count)
+  await live.send(roomId, ann, 'after it')
+  for (const client of [one, both, with1]) {
+    await client.have('message', 2)
+    expect(client.closedWith).toBe(null)
+    expect(client.textsIn(roomId)).toEqual([poison, 'after it'])
+    expect(client.textsIn(other)).toEqual(['elsewhere'])
+    expect(shownBy(client).filter((frame) => frame === `history ${other}`)).toHaveLength(1)
+  }
+  expect(linesOf(roomId).filter((line) => line.includes('ERROR'))).toHaveLength(1)
+  expect(lines.find((line) => line.includes(`[${roomId}] - Room ended by an error.`))).toMatch(/\n {4}RangeError.*\n {4}.*at /s)
+  expect(await stateOf(roomId, ann)).toBe('active')
+})
+
+test('[C10][C12] a socket with cursors is told to reload then, and no cursor passes over what it was not handed', async () => {
+  const { ann, bob, roomId } = await scene()
+  const other = await live.room([ann, bob])
+  const client = await open(ann, [roomId, other], '?since=')
+  const before = client.frames.length
+  await postPoison(bob, roomId, other)
+  await client.have('reload', 2)
+  await client.have('history', 4)
+  await live.send(roomId, bob, 'after it')
+  await client.have('message')
+  const rest = client.frames.slice(before)
+  expect(rest.map(({ type }) => type)).toEqual(['reload', 'history', 'reload', 'history', 'message'])
+  expect([client.textsIn(roomId), client.textsIn(other)]).toEqual([[poison, 'after it'], ['elsewhere']])
+  const back = await live.open(ann, `?since=${client.cursor()}`)
+  await back.settled()
+  expect(back.frames).toEqual([])
+})
+
+test('[C10] a Room that fails again and again is given up: its sockets stay, are told so, and are bound to it no more', async () => {
+  const { ann, bob, roomId } = await scene()
+  const other = await live.room([ann, bob])
+  const client = await open(ann, [other])
+  await live.send(roomId, bob, 'cannot be read')
+  sickRoom = roomId
+  await live.connect(roomId, ann)
+  expect((await client.have('error'))[0]).toMatchObject({ roomId, error: 'room_failed' })
+  client.send('bound to the other alone')
+  await client.have('message')
+  expect(client.textsIn(other)).toEqual(['bound to the other alone'])
+  sickRoom = null
+  await live.connect(roomId, ann)
+  await client.have('history', 2)
+  expect(client.textsIn(roomId)).toEqual(['cannot be read'])
+})

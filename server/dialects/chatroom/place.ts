@@ -1,0 +1,268 @@
+/**
+ * Where this door's people are: whose sockets are bound to which rooms (C1), and the Rooms that they are in (C10). A socket receives a
+ * room's events while it is in its Room, which is active then; so what happens in another state reaches nobody here.
+ */
+import { randomUUID } from 'node:crypto'
+import { unknownCursor } from '../../core/cursor.ts'
+import { ChatError, toChatError } from '../../core/errors.ts'
+import type { RoomExit } from '../../core/hub.ts'
+import type { RoomId, User, UserId } from '../../core/model.ts'
+import type { RecentStores } from '../../core/recent-messages.ts'
+import { createRegistered, type Registered } from '../../core/registered.ts'
+import type { RoomState } from '../../core/room-lifecycle.ts'
+import type { Tour } from '../../core/several-rooms.ts'
+import type { UserNames } from '../../core/user-names.ts'
+import type { Door } from '../door.ts'
+import { Arrivals } from './arrivals.ts'
+import { encodeError } from './encode.ts'
+import type { Seat } from './seat.ts'
+
+/** What the HTTP side asks of the live side. */
+export interface Place {
+  /** Default names (C7). */
+  names: UserNames
+  /**
+   * Binds his sockets to a room of which he is a member, those open now and those opened later (C1); those open at this node have its
+   * history when this resolves. Throws ChatError room_closing, unavailable.
+   */
+  connect(user: User, roomId: RoomId): Promise<void>
+  /** Of the Room that all nodes share (C10). Throws ChatError unavailable. */
+  stateOf(roomId: RoomId): Promise<RoomState>
+}
+
+export interface PlaceParts {
+  stores: RecentStores
+  names: UserNames
+  /** How long a Room is idle before it closes (`ROOM_IDLE_MINUTES`). */
+  idleMs: number
+}
+
+/** Closing lasts 5 s at most, and as a rule a moment (C10): so often who is bound tries the new Room. */
+const closingRetryMs = 200
+/** What could not be done while the registry or the database was away is tried again. */
+const retryMs = 2_000
+/** At a stop the registry may take so long to hear who has left; what it does not hear ends with this node's lease. */
+const farewellMs = 2_000
+
+const roomFailed = { error: 'room_failed', message: 'The Room ended by an error; connect again' }
+
+export class LivePlace implements Place {
+  readonly names: UserNames
+  private readonly door: Door
+  private readonly registered: Registered<Seat>
+  private readonly arrivals: Arrivals
+  private readonly seats = new Map<UserId, Set<Seat>>()
+  /** What the registry is being told of who left. */
+  private readonly farewells = new Set<Promise<void>>()
+
+  constructor(door: Door, { stores, names, idleMs }: PlaceParts) {
+    this.door = door
+    this.names = names
+    this.registered = createRegistered<Seat>({
+      registry: stores.registry,
+      logins: door.logins,
+      clock: door.clock,
+      log: door.log,
+      node: randomUUID(),
+      idleMs,
+      carry: async (roomId, seats) => seats.forEach((seat) => this.carry(roomId, seat)),
+      drop: (roomId, seats) => seats.forEach((seat) => this.drop(roomId, seat)),
+      onBound: (userId, roomIds) => this.onBound(userId, roomIds),
+    })
+    this.arrivals = new Arrivals(door, stores, this.registered.rooms)
+    door.chat.sessions.hearExits((event) => this.onExit(event))
+  }
+
+  start(): void {
+    this.registered.start()
+  }
+
+  async stop(): Promise<void> {
+    await Promise.race([Promise.all(this.farewells), this.pause(farewellMs)])
+    await this.registered.stop()
+  }
+
+  stateOf(roomId: RoomId): Promise<RoomState> {
+    return this.registered.rooms.stateOf(roomId)
+  }
+
+  async connect(user: User, roomId: RoomId): Promise<void> {
+    if ((await this.stateOf(roomId)) === 'closing') throw new ChatError('room_closing')
+    await this.registered.bindings.bind(user.id, roomId)
+    await Promise.all([...this.seatsOf(user.id)].map((seat) => seat.settled()))
+  }
+
+  /** Before 101: puts a socket into the rooms that it is bound to. Resolves with its first frames. Throws ChatError unavailable. */
+  async admit(seat: Seat): Promise<string[]> {
+    const { user } = seat.session
+    this.seats.set(user.id, this.seatsOf(user.id).add(seat))
+    const bound = await this.registered.bindings.open(user.id, seat.withCursor)
+    seat.isCounted = true
+    // Of a room that was bound meanwhile it has heard already.
+    const roomIds = bound.rooms.filter((roomId) => !seat.rooms.has(roomId))
+    for (const roomId of roomIds) seat.rooms.add(roomId)
+    return this.enter(seat, { roomIds, lostIds: bound.lost, since: seat.since })
+  }
+
+  /** The socket is gone, or was not let in. */
+  leave(seat: Seat): void {
+    const { user } = seat.session
+    const seats = this.seatsOf(user.id)
+    seats.delete(seat)
+    if (seats.size === 0) this.seats.delete(user.id)
+    for (const roomId of [...seat.rooms]) this.vacate(seat, roomId)
+    if (seat.isCounted) this.tell(this.registered.bindings.close(user.id))
+    seat.begin()
+  }
+
+  private seatsOf(userId: UserId): Set<Seat> {
+    return this.seats.get(userId) ?? new Set()
+  }
+
+  private onBound(userId: UserId, roomIds: RoomId[]): void {
+    for (const seat of this.seatsOf(userId)) {
+      for (const roomId of roomIds) {
+        if (seat.rooms.has(roomId)) continue
+        seat.rooms.add(roomId)
+        seat.inTurn(() => this.enterLate(seat, roomId))
+      }
+    }
+  }
+
+  /** A room that it was bound to while it was open. */
+  private async enterLate(seat: Seat, roomId: RoomId): Promise<void> {
+    // One that is to be told all of its rooms anew enters this one with them.
+    if (!seat.session.isOpen || !seat.rooms.has(roomId) || seat.isStale) return
+    await this.enterAndGoOn(seat, { roomIds: [roomId], since: null }, () => this.enterLate(seat, roomId))
+  }
+
+  private async enterAndGoOn(seat: Seat, tour: Tour, again: () => Promise<void>): Promise<void> {
+    try {
+      const frames = await this.enter(seat, tour)
+      if (!seat.isStale) await seat.session.sendMany(frames)
+    } catch (error) {
+      if (toChatError(error) === null) this.door.log.error('A socket could not enter its rooms.', { error })
+      // What it was to be told anew it was not.
+      seat.isStale ||= tour.since === unknownCursor
+      this.door.clock.after(retryMs, () => seat.inTurn(again))
+    }
+    if (!seat.isStale) seat.session.release()
+  }
+
+  /** The frames with which it goes on in these rooms; it is held from then on. */
+  private async enter(seat: Seat, tour: Tour): Promise<string[]> {
+    const { roomIds } = tour
+    const isIn = await Promise.all(roomIds.map((roomId) => this.takeSeat(seat, roomId)))
+    const taken = roomIds.filter((_, nth) => isIn[nth])
+    const { frames, lost, failed } = await this.arrivals.enter(seat, { ...tour, roomIds: taken })
+    for (const roomId of lost) this.lose(seat, roomId)
+    for (const roomId of failed) this.takeOut(seat, roomId)
+    return frames
+  }
+
+  /** False where it is not to be in any more. */
+  private async takeSeat(seat: Seat, roomId: RoomId): Promise<boolean> {
+    while (seat.rooms.has(roomId)) {
+      const hasEntered = await this.registered.rooms.enter(roomId, seat)
+      if (hasEntered && seat.rooms.has(roomId)) {
+        this.door.log.info('User entered the Room.', { userId: seat.session.user.username, roomId })
+        return true
+      }
+      if (!hasEntered) await this.pause(closingRetryMs)
+    }
+    return false
+  }
+
+  /** He is no member of it, as the bindings do not know yet. */
+  private lose(seat: Seat, roomId: RoomId): void {
+    this.vacate(seat, roomId)
+    this.unbind(seat.session.user.id, roomId)
+  }
+
+  private unbind(userId: UserId, roomId: RoomId): void {
+    // Where the registry is away, his next socket finds that he is no member.
+    this.tell(this.registered.bindings.unbind(userId, roomId))
+  }
+
+  private vacate(seat: Seat, roomId: RoomId): void {
+    if (!seat.rooms.delete(roomId)) return
+    this.door.chat.sessions.leaveRoom(seat.session, roomId)
+    this.tell(this.registered.rooms.leave(roomId, seat))
+    this.door.log.info('User left the Room.', { userId: seat.session.user.username, roomId })
+  }
+
+  private onExit(event: RoomExit): void {
+    const { roomId } = event
+    const isRemoval = event.type === 'member.removed'
+    const seats = isRemoval ? [...this.seatsOf(event.userId)] : this.registered.rooms.seatsIn(roomId)
+    const userIds = new Set(isRemoval ? [event.userId] : seats.map(({ session }) => session.user.id))
+    for (const seat of seats) this.vacate(seat, roomId)
+    for (const userId of userIds) this.unbind(userId, roomId)
+  }
+
+  private tell(told: Promise<void>): void {
+    const settled = told.catch(() => {}).finally(() => this.farewells.delete(settled))
+    this.farewells.add(settled)
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.door.clock.after(ms, resolve))
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ supervision
+
+  /** Of whatever must end the Room and nothing else: what it throws is told by the log, and who is in is carried into a new Room. */
+  run(roomId: RoomId, work: () => Promise<void> | void): Promise<void> {
+    return this.registered.rooms.run(roomId, work)
+  }
+
+  /** An event of the room could not be shown: nobody in it may get what comes behind it before he was told anew. */
+  onFault(roomId: RoomId, error: unknown): void {
+    for (const seat of this.registered.rooms.seatsIn(roomId)) this.takeOut(seat, roomId)
+    void this.run(roomId, () => Promise.reject(error))
+  }
+
+  /** With cursors all of it must wait: each frame says that all before it, also of this room, was handed out. */
+  private takeOut(seat: Seat, roomId: RoomId): void {
+    this.door.chat.sessions.leaveRoom(seat.session, roomId)
+    if (!seat.withCursor) return
+    seat.isStale = true
+    seat.session.held ??= []
+  }
+
+  private carry(roomId: RoomId, seat: Seat): void {
+    this.takeOut(seat, roomId)
+    seat.inTurn(() => this.reenter(seat, roomId))
+  }
+
+  /** Without cursors it gets the room's history again; with them all of its rooms are told anew, as one cursor stands for all. */
+  private async reenter(seat: Seat, roomId: RoomId): Promise<void> {
+    const { sessions } = this.door.chat
+    const { session } = seat
+    const left = seat.withCursor ? [...session.rooms] : [roomId]
+    for (const one of left) sessions.leaveRoom(session, one)
+    if (!seat.withCursor) return this.enterLate(seat, roomId)
+    if (!session.isOpen || !seat.isStale) return
+    // What is on its way to it goes with what it holds, which is forgotten.
+    sessions.cursor()
+    session.holdAnew()
+    seat.isStale = false
+    const again = () => this.reenter(seat, roomId)
+    await this.enterAndGoOn(seat, { roomIds: [...seat.rooms], since: unknownCursor }, again)
+  }
+
+  /** A Room that fails again and again: he is bound to it no more. */
+  private drop(roomId: RoomId, seat: Seat): void {
+    this.takeOut(seat, roomId)
+    this.lose(seat, roomId)
+    seat.inTurn(async () => {
+      await this.reenter(seat, roomId)
+      seat.session.deliver(seat.session.format.join([encodeError(roomFailed, roomId, this.cursorFor(seat))]))
+    })
+  }
+
+  /** C12: of what it has been handed. */
+  cursorFor({ withCursor }: Seat): string | null {
+    return withCursor ? this.door.chat.sessions.cursor() : null
+  }
+}
