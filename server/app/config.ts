@@ -101,6 +101,7 @@ const settings = z.object({
   TOKEN_KEY: z
     .string()
     .refine(isTokenKey, 'must hold {sha256}, {token} or {userId}, and no other braces')
+    .refine(isForeignKey, 'must begin with a text of its own, like session:, so that no key of it can be one of ours')
     .default('auth:token:{sha256}'),
   ROOM_IDLE_MINUTES: z.coerce.number().positive().max(10_080).default(30),
   USER_SERVICE_URL: z.string().refine(isServiceUrl, 'must begin with http:// or https://, without a query').optional(),
@@ -252,6 +253,16 @@ function isRedisUrl(text: string): boolean {
 function isTokenKey(text: string): boolean {
   const rest = text.replace(/\{(sha256|token|userId)\}/g, '')
   return rest !== text && !/[{}]/.test(rest)
+}
+
+/** Ours begin with `madang:`, and `auth:generation` is one. Of what fills the braces a user chooses his name alone. */
+function isForeignKey(text: string): boolean {
+  const start = text.slice(0, text.indexOf('{'))
+  const isNameNext = text.startsWith('{userId}', start.length)
+  if (start.startsWith('madang:') || (isNameNext && 'madang:'.startsWith(start))) return false
+  const isNameAlone = isNameNext && !/\{(sha256|token)\}/.test(text)
+  const end = text.slice(text.lastIndexOf('}') + 1)
+  return !isNameAlone || !'auth:generation'.startsWith(start) || !'auth:generation'.endsWith(end)
 }
 
 function isServiceUrl(text: string): boolean {

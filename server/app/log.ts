@@ -31,12 +31,12 @@ export interface LogSettings {
 const countDroppedMs = 60_000
 
 export type OpenLog = Log & {
-  /** Writes what waits, and gives outlets one more try, 2 s at most. */
+  /** Gives outlets one more try, 4 s at most, then writes what waits here, 2 s at most. */
   close(): Promise<void>
 }
 
 /** `terminal`: standard output where none is given. */
-export function openLog(settings: LogSettings, clock: Clock, terminal: Sink = openTerminal(process.env)): OpenLog {
+export function openLog(settings: LogSettings, clock: Clock, terminal: Sink = openTerminal(process.env, clock)): OpenLog {
   const format = settings.format === 'json' ? createJsonFormat() : (entry: Entry) => formatLine(entry, process.pid)
   const tell = (sinks: Sink[], entry: Entry) => {
     const line = format(entry)

@@ -140,6 +140,29 @@ describe('the tail', () => {
     expect(texts()).toEqual(['elsewhere'])
   })
 
+  it('holds no more than 1,000 commits of a journal that cannot go out, and reads the others behind them', async () => {
+    const { tail, clock, say, first, roomId, texts, real, restore } = await open()
+    const all = Array.from({ length: 1_500 }, (_, nth) => `${nth}`)
+    const lost = await say(first, roomId, all[0]!)
+    for (const text of all.slice(1)) tail.hear(await say(first, roomId, text))
+    const upToLost = (record: JournalRecord) =>
+      record.number === lost.journal ? { ...record, lastPosition: lost.lastPosition } : record
+    restore({ ...real.log, listJournals: async (from) => (await real.log.listJournals(from)).map(upToLost) })
+    await clock.advance(50)
+    expect(texts()).toEqual(all.slice(0, 1_000))
+    restore(real.log)
+    await clock.advance(2_000)
+    expect(texts()).toEqual(all)
+  })
+
+  it('hears at one look of more commits than may wait', async () => {
+    const { clock, say, first, roomId, texts } = await open()
+    const all = Array.from({ length: 2_500 }, (_, nth) => `${nth}`)
+    for (const text of all) await say(first, roomId, text)
+    await clock.advance(1_000)
+    expect(texts()).toEqual(all)
+  })
+
   it('reads a gap from storage after a moment', async () => {
     const { tail, clock, say, first, roomId, texts } = await open()
     await say(first, roomId, 'lost')
@@ -520,6 +543,23 @@ describe('[A15] hearEvent', () => {
     await clock.advance(100)
     await heard
     expect(texts()).toEqual(['before it', 'it'])
+  })
+
+  it('reads nothing for an event that it has heard and hands out soon, however many wait for it', async () => {
+    const { tail, clock, first, roomId, say, texts, calls, gate } = await open()
+    let load = () => {}
+    const loading = new Promise<void>((resolve) => (load = resolve))
+    gate.wait = () => loading
+    const last = await say(first, roomId, 'a')
+    tail.hear(last)
+    const { journal, firstPosition: position } = last
+    const heard = Promise.all(Array.from({ length: 10 }, () => tail.hearEvent({ journal, position })))
+    await clock.advance(900)
+    expect(calls.length, 'reading of journals').toBe(1)
+    load()
+    await clock.advance(100)
+    await heard
+    expect(texts()).toEqual(['a'])
   })
 
   it('answers at once where it was handed out, also when its journal is below the floor', async () => {

@@ -16,6 +16,8 @@ const sweepMs = 1_000
 /** How long a client waits for what its cursor names, as a write does for its turn. */
 const hearWithinMs = 5_000
 const commitsAtOnce = 100
+/** Commits of a journal that wait to go out. Later ones are dropped, and read from storage behind these. */
+const waitingMax = 1_000
 
 export interface Tail {
   /** Takes the present end of every journal as what was handed out. */
@@ -50,7 +52,7 @@ export interface TailOptions {
 
 interface Ear extends CursorEntry {
   isClosed: boolean
-  /** Heard of and not handed out, rising. */
+  /** Heard of and not handed out, rising, up to `waitingMax`. */
   waiting: Commit[]
 }
 
@@ -104,10 +106,15 @@ class JournalsTail implements Tail {
   hear(commit: Commit): void {
     if (commit.journal < this.floor || commit.lastPosition < commit.firstPosition) return
     const ear = this.ears.get(commit.journal)
-    if (!ear) this.strangers.push(commit)
+    if (!ear) this.hearStranger(commit)
     // All that a closed journal has was heard: what comes now is known, or gone since the database went back.
     else if (!ear.isClosed) insert(ear, commit)
     void this.work()
+  }
+
+  /** Storage is about to be asked for its journal, and has what there is no room for. */
+  private hearStranger(commit: Commit): void {
+    if (this.strangers.length < waitingMax) this.strangers.push(commit)
   }
 
   /** One at a time, so that hand-outs keep their order also when accounts have to be loaded. */
@@ -194,12 +201,18 @@ class JournalsTail implements Tail {
   private async hearFromStorage(record: JournalRecord): Promise<void> {
     const ear = this.ears.get(record.number)
     if (!ear) return
-    for (let after = ear.position; after < record.lastPosition;) {
+    let after = ear.position
+    while (after < record.lastPosition) {
       const commits = await this.log.readCommits(record.number, after, commitsAtOnce)
       const first = commits[0]
       if (!first || (after === ear.position && first.firstPosition > after + 1)) return this.goDeaf(ear, record)
       for (const commit of commits) insert(ear, commit)
       after = commits.at(-1)!.lastPosition
+      if (after <= newestOf(ear)) continue
+      // Not all had room: it goes on behind what can go out now.
+      await this.work()
+      if (ear.waiting.length >= waitingMax) return
+      after = newestOf(ear)
     }
     ear.isClosed = record.isClosed
     if (ear.isClosed) this.forgetBeyond(ear, record)
@@ -267,7 +280,8 @@ class JournalsTail implements Tail {
     while (!this.isHandedOut(stamp)) {
       if (this.options.clock.now() >= deadline)
         throw new StorageUnavailable(`event ${stamp.journal}-${stamp.position} is not heard`)
-      await this.sweep()
+      // What waits for its turn here is nothing to read: many that wait would keep the database from what it waits for.
+      if (!this.isWaiting(stamp)) await this.sweep()
       await this.work()
       if (!this.isHandedOut(stamp)) await new Promise<void>((resolve) => this.options.clock.after(healAfterMs, resolve))
     }
@@ -278,6 +292,14 @@ class JournalsTail implements Tail {
       const ear = this.ears.get(journal)
       return ear !== undefined && ear.tag === tag && wanted <= ear.position
     })
+  }
+
+  /** Heard, with all before it in its journal. */
+  private isWaiting({ journal, position }: Stamp): boolean {
+    const ear = this.ears.get(journal)
+    let heard = ear?.position ?? 0
+    for (const { firstPosition, lastPosition } of ear?.waiting ?? []) if (firstPosition === heard + 1) heard = lastPosition
+    return heard >= position
   }
 
   private isHandedOut({ journal, position }: Stamp): boolean {
@@ -298,7 +320,13 @@ function areAllIn(records: JournalRecord[], known: [number, Ear][]): boolean {
 
 function insert(ear: Ear, commit: Commit): void {
   if (commit.lastPosition <= ear.position) return
-  const at = ear.waiting.findIndex((other) => other.firstPosition >= commit.firstPosition)
-  if (at === -1) ear.waiting.push(commit)
-  else if (ear.waiting[at]!.firstPosition !== commit.firstPosition) ear.waiting.splice(at, 0, commit)
+  const before = ear.waiting.findLastIndex((other) => other.firstPosition <= commit.firstPosition)
+  if (ear.waiting[before]?.firstPosition === commit.firstPosition) return
+  ear.waiting.splice(before + 1, 0, commit)
+  if (ear.waiting.length > waitingMax) ear.waiting.pop()
+}
+
+/** Up to where it has heard, gaps or not. */
+function newestOf({ waiting, position }: Ear): number {
+  return waiting.at(-1)?.lastPosition ?? position
 }

@@ -42,6 +42,21 @@ test('[A9] a token signed by a host with the shared secret is good, also a short
   expect(await tokens.verify(forge(hs256, { username: 'kim' }, 'short'))).toEqual({ username: 'kim' })
 })
 
+test.each([
+  [1_700_000_060.25, 1_700_000_061],
+  [1e20, 253_402_300_799],
+])('[A9] a token whose exp is %d says %d: whole seconds, and a time that can be written', async (exp, said) => {
+  const clock = at(1_700_000_000_000)
+  const tokens = createTokens({ secret, now: clock.now })
+  const token = forge(hs256, { sub: 'a', exp })
+  expect([await tokens.verify(token), await tokens.verify(token)]).toEqual([
+    { sub: 'a', exp: said },
+    { sub: 'a', exp: said },
+  ])
+  clock.pass(60_999)
+  expect(await tokens.verify(token)).not.toBeNull()
+})
+
 test('[A9] each algorithm is good where it is the set one, and only there', async () => {
   for (const [algorithm, hashName] of [
     ['HS256', 'sha256'],

@@ -4,7 +4,7 @@ import { SignJWT, jwtVerify } from 'jose'
 
 export type Algorithm = 'HS256' | 'HS384' | 'HS512'
 
-/** What a token says. Beside `exp` (seconds since 1970) nothing is checked: the claims' types are the caller's to parse. */
+/** What a token says. Beside `exp` (whole seconds since 1970) nothing is checked: the claims' types are the caller's to parse. */
 export type Claims = Readonly<Record<string, unknown> & { exp?: number }>
 
 export interface TokensOptions {
@@ -75,10 +75,15 @@ function isCanonical(token: string): boolean {
 async function verifyWith(key: webcrypto.CryptoKey, token: string, algorithm: Algorithm, nowMs: number): Promise<Claims | null> {
   try {
     const { payload } = await jwtVerify(token, key, { algorithms: [algorithm], currentDate: new Date(nowMs) })
-    return Object.freeze(payload)
+    return Object.freeze(payload.exp === undefined ? payload : { ...payload, exp: wholeExp(payload.exp) })
   } catch {
     return null
   }
+}
+
+/** RFC 7519 lets `exp` be a fraction, or any number: it counts to the end of its second, and to the end of the year 9999. */
+function wholeExp(exp: number): number {
+  return Math.min(Math.ceil(exp), 253_402_300_799)
 }
 
 /**

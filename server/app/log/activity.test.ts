@@ -50,7 +50,7 @@ it('[C11] a server writes who comes and goes at INFO, messages at DEBUG, refused
   expect(await child.exited).toEqual({ code: 1, signal: null })
   const lines = said()
   expect(lines.slice(lines.findIndex((line) => line.includes('Madang listens')) + 1)).toEqual([
-    `INFO [${ann.username}] [${room}] - Room created successfully.`,
+    `INFO [${ann.username}] [${room}] - Chat room created.`,
     `INFO [${ann.username}] [${room}] - User connected.`,
     `DEBUG [${bob.username}] [${room}] - Message posted.`,
     `DEBUG [${bob.username}] [${room}] - Messages read.`,

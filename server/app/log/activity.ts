@@ -11,13 +11,13 @@ interface Line {
   text: string
 }
 
-/** INFO: rooms that come and go, users that come and go. DEBUG: messages and changes. */
+/** INFO: rooms that come and go, users that come and go. DEBUG: messages and changes. A Room as it lives has lines of its own (C10). */
 const lines: Record<Fact['type'], Line> = {
-  'room.created': { level: 'info', text: 'Room created successfully.' },
-  'room.deleted': { level: 'info', text: 'Room deleted.' },
+  'room.created': { level: 'info', text: 'Chat room created.' },
+  'room.deleted': { level: 'info', text: 'Chat room deleted.' },
   'member.added': { level: 'info', text: 'User joined the room.' },
   'member.removed': { level: 'info', text: 'User left the room.' },
-  'room.updated': { level: 'debug', text: 'Room changed.' },
+  'room.updated': { level: 'debug', text: 'Chat room changed.' },
   'role.changed': { level: 'debug', text: 'Role changed.' },
   'name.changed': { level: 'debug', text: 'Name in the room changed.' },
   'message.posted': { level: 'debug', text: 'Message posted.' },
@@ -55,6 +55,8 @@ export function createActivity(log: Log): Activity {
       }
     },
     onEnter(session, roomId) {
+      // One that enters further rooms has connected before.
+      if (entered.has(session)) return
       entered.set(session, roomId ?? undefined)
       log.info('User connected.', { userId: session.user.username, roomId: roomId ?? undefined })
     },
@@ -70,7 +72,7 @@ export function createActivity(log: Log): Activity {
 }
 
 /** WARN: connections that ended in a way that nobody wanted. */
-const faults: readonly Session['endedBy'][] = ['too_slow', 'silent', 'undeliverable', 'not_stored']
+const faults: readonly Session['endedBy'][] = ['too_slow', 'silent', 'undeliverable', 'not_stored', 'registry_away']
 
 function describeEnd(endedBy: Session['endedBy']): Line {
   if (endedBy === null) return { level: 'info', text: 'User disconnected.' }

@@ -74,6 +74,15 @@ it('[C11] a file that cannot be written costs a word on the terminal, and gets i
   await file.close()
 })
 
+it('[C11] what may wait for the disk is counted in bytes, and what is under way is part of it', async () => {
+  const { file, read } = await open()
+  const line = `${'가'.repeat(1024 * 1024)}\n`
+  for (let nth = 0; nth < 4; nth++) file.write(line, entry)
+  expect(file.takeDropped()).toBe(2)
+  await file.close()
+  expect(await read()).toBe(line.repeat(2))
+})
+
 it('[C11] lines beyond what may wait for the disk are dropped and counted', async () => {
   const clock = createManualClock()
   const { path, file, troubles } = await open({ clock })

@@ -31,6 +31,7 @@ class LogFile implements Sink {
   private readonly options: LogFileOptions
   private stream: RotatingFileStream | null = null
   private waiting: string[] = []
+  /** Of the lines that wait, and of those that are under way. */
   private waitingBytes = 0
   /** What the disk has been given and has not taken yet. */
   private underWay: string | null = null
@@ -47,9 +48,10 @@ class LogFile implements Sink {
   }
 
   write(line: string): void {
-    if (this.waitingBytes + line.length > waitingBytesMax) return void this.dropped++
+    const bytes = Buffer.byteLength(line)
+    if (this.waitingBytes + bytes > waitingBytesMax) return void this.dropped++
     this.waiting.push(line)
-    this.waitingBytes += line.length
+    this.waitingBytes += bytes
     this.pump()
   }
 
@@ -64,7 +66,6 @@ class LogFile implements Sink {
     if (this.underWay !== null || this.isAway || this.waiting.length === 0) return
     this.underWay = this.waiting.join('')
     this.waiting = []
-    this.waitingBytes = 0
     this.stream ??= this.open()
     this.stream.write(this.underWay, (error) => {
       if (!error) this.written()
@@ -72,6 +73,7 @@ class LogFile implements Sink {
   }
 
   private written(): void {
+    this.waitingBytes -= Buffer.byteLength(this.underWay ?? '')
     this.underWay = null
     if (this.isTold) this.options.onTrouble('LOG_FILE can be written again')
     this.isTold = false
@@ -92,7 +94,6 @@ class LogFile implements Sink {
     this.stream = null
     if (this.underWay !== null) {
       this.waiting.unshift(this.underWay)
-      this.waitingBytes += this.underWay.length
       this.underWay = null
     }
     this.isAway = true

@@ -51,7 +51,7 @@ function checkAnswer(text: string): void {
   const bad = answer.data.items.map(({ create }) => create.status).filter((status) => status >= 400 && status !== 409)
   if (bad.length === 0) return
   const passing = bad.find((status) => status === 429 || status >= 500)
-  throw new OutletFailure(String(passing ?? bad[0]), passing === undefined)
+  throw new OutletFailure(String(passing ?? bad[0]), passing === undefined, bad.length)
 }
 
 function parseJson(text: string): unknown {

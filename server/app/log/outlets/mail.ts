@@ -1,6 +1,6 @@
 /** E-mail, by nodemailer over SMTP. */
 import { hostname } from 'node:os'
-import { createTransport } from 'nodemailer'
+import type { Transporter } from 'nodemailer'
 import type { Entry } from '../entry.ts'
 import { formatLine } from '../line.ts'
 import { OutletFailure, type Outlet } from './outlet.ts'
@@ -18,17 +18,20 @@ const subjectMax = 120
 
 export function createMail({ url, from, to }: MailOptions): Outlet {
   const waits = { connectionTimeout: waitMs, greetingTimeout: waitMs, socketTimeout: waitMs, dnsTimeout: waitMs }
-  const transport = createTransport({ url, ...waits })
+  let transport: Promise<Transporter> | null = null
+  // Nearly nobody waits for a mail at the start.
+  const openTransport = async () => (await import('nodemailer')).createTransport({ url, ...waits })
   return {
     name: 'e-mail',
     async send(entries) {
       try {
-        await transport.sendMail({ from, to, subject: encodeSubject(entries), text: encodeText(entries) })
+        transport ??= openTransport()
+        await (await transport).sendMail({ from, to, subject: encodeSubject(entries), text: encodeText(entries) })
       } catch (error) {
         throw new OutletFailure(reasonOf(error))
       }
     },
-    close: () => transport.close(),
+    close: () => void transport?.then((opened) => opened.close()),
   }
 }
 

@@ -13,13 +13,18 @@ export interface Outlet {
   close?(): void
 }
 
-/** `reason` is short and holds no address: a code or a status. `isFinal`: these entries will never be taken. */
+/**
+ * `reason` is short and holds no address: a code or a status. `isFinal`: of these entries so many as are `refused` will never be taken,
+ * all by default; the others were.
+ */
 export class OutletFailure extends Error {
   override name = 'OutletFailure'
   readonly isFinal: boolean
+  readonly refused: number
 
-  constructor(reason: string, isFinal = false) {
+  constructor(reason: string, isFinal = false, refused = Infinity) {
     super(reason)
     this.isFinal = isFinal
+    this.refused = refused
   }
 }

@@ -117,6 +117,17 @@ describe('Elasticsearch', () => {
     })
   })
 
+  it('[C11] loses of a batch only the lines that it refuses for good', async () => {
+    const statuses = Array.from({ length: 10 }, (_, nth) => (nth === 3 ? 400 : 201))
+    const items = statuses.map((status) => ({ create: { status } }))
+    const { host } = await listen((response) => response.end(JSON.stringify({ errors: true, items })))
+    const { log, lines, clock } = open({ elasticsearchUrl: `http://${host}` })
+    for (const nth of statuses.keys()) log.info(`line ${nth}`)
+    await send(log, clock, () => lines.some((line) => line.includes('does not take')))
+    await log.close()
+    expect(lines.at(-1)).toMatch(/ - 1 log lines did not get to Elasticsearch and are lost there\n$/)
+  })
+
   it('[C11] gets again what it had no room for, under the same ids, and takes what it has for taken', async () => {
     const items = (...statuses: number[]) =>
       JSON.stringify({ errors: true, items: statuses.map((status) => ({ create: { status } })) })

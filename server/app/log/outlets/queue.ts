@@ -102,10 +102,9 @@ class Queue implements OutletQueue {
   }
 
   private fail(batch: Entry[], error: unknown): void {
-    const isFinal = error instanceof OutletFailure && error.isFinal
-    if (isFinal) {
+    if (error instanceof OutletFailure && error.isFinal) {
       this.waiting.splice(0, batch.length)
-      this.dropped += batch.length
+      this.dropped += Math.min(error.refused, batch.length)
     }
     const reason = error instanceof OutletFailure ? error.message : error instanceof Error ? error.name : typeof error
     if (this.failures++ === 0) this.options.onTrouble(`${this.name} does not take log lines (${reason})`)
