@@ -134,8 +134,8 @@ export class Queries {
    * not_a_member, also where there is no such room (M4).
    */
   async listRecent(me: User, roomId: RoomId, span: { sinceMs: number; limit: number }): Promise<CountedMessage[]> {
-    const found = this.forMember(me, roomId, findRecent(this.log, roomId, span))
-    return withCounts(this.core, roomId, await found)
+    await this.getMember(roomId, me.id)
+    return withCounts(this.core, roomId, await findRecent(this.log, roomId, span))
   }
 
   /**
@@ -148,8 +148,8 @@ export class Queries {
     messageId: MessageId,
     span: { before: number; after: number },
   ): Promise<CountedMessage[]> {
-    const found = this.forMember(me, roomId, findAround(this.log, { roomId, messageId }, span))
-    return withCounts(this.core, roomId, await found)
+    await this.getMember(roomId, me.id)
+    return withCounts(this.core, roomId, await findAround(this.log, { roomId, messageId }, span))
   }
 
   /**
@@ -157,15 +157,8 @@ export class Queries {
    * is no such room, invalid_field.
    */
   async search(me: User, roomId: RoomId, text: string, page: Page): Promise<CountedMessage[]> {
-    const found = this.forMember(me, roomId, findMatching(this.log, { roomId, text }, page))
-    return withCounts(this.core, roomId, await found)
-  }
-
-  /** Both reads at once. A stranger is told before what he asked for is found, so that not even its time tells him anything. */
-  private async forMember<T>(me: User, roomId: RoomId, found: Promise<T>): Promise<T> {
-    found.catch(() => {})
     await this.getMember(roomId, me.id)
-    return found
+    return withCounts(this.core, roomId, await findMatching(this.log, { roomId, text }, page))
   }
 
   /** Newest first, with how many there are in all. Throws as `getRoom`. */

@@ -24,6 +24,19 @@ it('keeps the newer of two readings of an account, however they come', async () 
   expect((await cache.find(1))?.fullName).toBe('A')
 })
 
+it('shows one who was quiet for long as he was known, without a wait, and from his next event on as he is', async () => {
+  const { directory } = await open(['a'])
+  let now = 0
+  const cache = createUserCache(directory, { ...fastClock, now: () => now })
+  await cache.complete([{ ...removed }])
+  await directory.updateUser(1, { fullName: 'A' })
+  now = 3_600_000
+  const [first] = await cache.complete([{ ...removed }])
+  await cache.find(1)
+  const [second] = await cache.complete([{ ...removed }])
+  expect([first?.user.fullName, second?.user.fullName]).toEqual(['a', 'A'])
+})
+
 const base = { roomId: 1, at: 0, seq: 1, stamp: { journal: 1, position: 1 } }
 
 function added(userId: UserId, actorId: UserId | null, together: UserId[]): MemberAdded {

@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts'
 import type { ChatEvent, Fact, MemberAdded, PresenceChanged } from './events.ts'
 import type { User, UserId } from './model.ts'
 
-/** A name changed on another node shows here after this at the latest. */
+/** A name changed on another node shows here after this at the latest; in events of one who was in none for as long, from the second on. */
 const freshMs = 30_000
 const usersMax = 50_000
 

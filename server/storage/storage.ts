@@ -232,6 +232,7 @@ export interface Directory {
   findUser(userId: UserId): Promise<User | null>
   /** Those that exist, by id. */
   findUsers(userIds: UserId[]): Promise<User[]>
+  /** Null also for a text that cannot be kept (A4). */
   findUserByName(username: string): Promise<User | null>
   /** Without guests, by id, rising. */
   listUsers(page: { offset: number; limit: number }): Promise<User[]>

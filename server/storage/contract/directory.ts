@@ -208,6 +208,16 @@ function tokenContract({ open }: Contract): void {
     ])
   })
 
+  it('[A4] knows nobody by a name that cannot be kept, and tells who asks beside it of his own', async () => {
+    const { directory } = (await open()).storage
+    const [ann, replaced] = [await create(directory, 'ann'), await create(directory, '\ufffd')]
+    const names = ['ann', 'ann\0', '\ud800', '\ufffd']
+    const found = [ann, null, null, replaced]
+    expect(await Promise.all(names.map((name) => directory.findUserByName(name)))).toEqual(found)
+    const bearers = names.map((name) => directory.findTokenUser('b'.repeat(64), name))
+    expect(await Promise.all(bearers)).toEqual(found.map((user) => ({ isRevoked: false, user })))
+  })
+
   it('[A15] tells what ends sessions at every process, from now on', async () => {
     const { storage, second } = await open()
     const { directory } = storage

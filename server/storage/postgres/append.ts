@@ -8,6 +8,7 @@ import {
   type PostEntry,
   type ReadEntry,
 } from '../storage.ts'
+import { statementName } from './database.ts'
 import { isRetryable, toAppendError } from './errors.ts'
 import { decodeAppend, type StoredOutcome } from './outcome.ts'
 import type { Lane } from './pool.ts'
@@ -18,14 +19,15 @@ import type { LogRowRecord } from './tables.ts'
 const TRIES = 5
 
 interface Statement {
-  function: keyof typeof TEXTS
+  function: keyof typeof CALLS
   values: unknown[]
 }
 
-const TEXTS = { madang_append: callOf('madang_append', 20), madang_append_post: callOf('madang_append_post', 9) }
+const CALLS = { madang_append: callOf('madang_append', 20), madang_append_post: callOf('madang_append_post', 9) }
 
-function callOf(name: string, parameters: number): string {
-  return `select * from ${name}(${Array.from({ length: parameters }, (_, i) => `$${i + 1}`).join(', ')})`
+function callOf(name: string, parameters: number): { text: string; name: string } {
+  const text = `select * from ${name}(${Array.from({ length: parameters }, (_, i) => `$${i + 1}`).join(', ')})`
+  return { text, name: statementName(text) }
 }
 
 interface Answer {
@@ -66,11 +68,12 @@ function isWell(value: unknown): boolean {
   return typeof value !== 'string' || value.isWellFormed()
 }
 
-async function send(lane: Lane, { function: name, values }: Statement): Promise<Answer> {
+async function send(lane: Lane, { function: called, values }: Statement): Promise<Answer> {
+  const { text, name } = CALLS[called]
   for (let attempt = 1; ; attempt++) {
     const connection = await lane.connect()
     try {
-      const { rows } = await connection.query<Answer & object>(TEXTS[name], values, name)
+      const { rows } = await connection.query<Answer & object>(text, values, name)
       if (rows[0] === undefined) throw new CommitUncertain('the database did not say what became of the commit')
       return rows[0]
     } catch (error) {

@@ -96,10 +96,14 @@ class StatementNames {
   nameOf(text: string): string | undefined {
     const known = this.#counts.get(text)
     if (known !== undefined) return ++known.count > OFTEN ? known.name : undefined
-    // By the text, so that behind a pooler another process's statement of this name is this one.
-    if (this.#counts.size < NAMES_MAX) this.#counts.set(text, { name: `often-${hash('sha256', text).slice(0, 32)}`, count: 1 })
+    if (this.#counts.size < NAMES_MAX) this.#counts.set(text, { name: statementName(text), count: 1 })
     return undefined
   }
+}
+
+/** By the text, so that behind a pooler another process's statement of this name is this one, also of another version. */
+export function statementName(text: string): string {
+  return `often-${hash('sha256', text).slice(0, 32)}`
 }
 
 /** Stands for a value while a query is built. */

@@ -1,6 +1,7 @@
 /** The directory: accounts, departments, spaces, revoked tokens, settings. */
 import { sql } from 'kysely'
 import type { Department, Space, User } from '../../core/model.ts'
+import { isStorable } from '../../core/texts.ts'
 import type { Directory, NewDepartment, NewUser, UserPatch } from '../storage.ts'
 import { openGuest } from './guests.ts'
 import { prepareQuery, type Database } from './database.ts'
@@ -54,16 +55,21 @@ function createAccounts(db: Database): Accounts {
 }
 
 async function findUsersByName(db: Database, usernames: string[]): Promise<(User | null)[]> {
-  const keys = usernames.map(keyOf)
+  const keys = usernames.map(soughtKeyOf)
   const users = db.selectFrom('users').selectAll()
   const rows = await users.where('username_key', '=', sql<string>`any (${keys}::text[])`).execute()
-  const found = new Map(rows.map((row) => [row.username_key, toUser(row)]))
+  const found = new Map<string | null, User>(rows.map((row) => [row.username_key, toUser(row)]))
   return keys.map((key) => found.get(key) ?? null)
 }
 
 /** What is unique about a username (A17). */
 function keyOf(username: string): string {
   return username.normalize('NFC')
+}
+
+/** Null, which is nobody's, for what cannot be kept: its error would be that of all who ask in the same statement. */
+function soughtKeyOf(username: string): string | null {
+  return isStorable(username) ? keyOf(username) : null
 }
 
 async function createUser(db: Database, user: NewUser): Promise<{ user: User } | { taken: 'id' | 'username' | 'email' }> {
@@ -258,7 +264,7 @@ interface Bearer {
 }
 
 const readBearers = prepareQuery(
-  (_, sha256s: string[], keys: string[]) => sql<Tables['users'] & { is_revoked: boolean }>`
+  (_, sha256s: string[], keys: (string | null)[]) => sql<Tables['users'] & { is_revoked: boolean }>`
     select users.*, exists (select from revoked_tokens where sha256 = asked.sha256) as is_revoked
     from unnest(${sha256s}::text[], ${keys}::text[]) with ordinality as asked (sha256, username_key, nth)
     left join users on users.username_key = asked.username_key
@@ -267,7 +273,7 @@ const readBearers = prepareQuery(
 )
 
 async function findTokenUsers(db: Database, bearers: Bearer[]): Promise<{ isRevoked: boolean; user: User | null }[]> {
-  const keys = bearers.map(({ username }) => keyOf(username))
+  const keys = bearers.map(({ username }) => soughtKeyOf(username))
   const rows = await readBearers(
     db,
     bearers.map(({ sha256 }) => sha256),

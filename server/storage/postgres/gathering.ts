@@ -14,7 +14,10 @@ interface Waiting<Key, Answer> {
   reject: (error: unknown) => void
 }
 
-/** `ask` answers keys, which may be equal, in their order; what it throws is for all who asked together. */
+/**
+ * `ask` answers keys, which may be equal, in their order. What it throws is for all who asked together, so no key may be at fault: one that
+ * the database cannot read is answered without it.
+ */
 export function gather<Key, Answer>(
   db: Database,
   ask: (db: Database, keys: Key[]) => Promise<Answer[]>,

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Attachment, Member, Room, RoomId, RoomKind, UserId } from '../../core/model.ts'
 import type { LogStore, Membership, RoomSummary } from '../storage.ts'
-import { prepareQuery, readArrays, type Database } from './database.ts'
+import { prepareQuery, readArrays, statementName, type Database } from './database.ts'
 import { gather } from './gathering.ts'
 import type { Lane } from './pool.ts'
 import { toMember, toRoom } from './rows.ts'
@@ -149,8 +149,10 @@ const SUMMARIES = `
   where m.user_id = $1 and m.left_at is null
 `
 
+const SUMMARIES_NAME = statementName(SUMMARIES)
+
 async function listSummaries(reads: Lane, userId: UserId): Promise<RoomSummary[]> {
-  const rows = await readArrays<SummaryRow>(reads, { text: SUMMARIES, values: [userId], name: 'summaries' })
+  const rows = await readArrays<SummaryRow>(reads, { text: SUMMARIES, values: [userId], name: SUMMARIES_NAME })
   return rows.map((row) => ({
     room: { id: row[0], kind: row[1], name: row[2], ordinal: row[3], updatedAt: row[4] },
     markerOrdinal: row[5],

@@ -5,9 +5,10 @@ import { expect, it, onTestFinished } from 'vitest'
 import { add, makeRoom, post } from '../contract/entries.ts'
 import { openWriter, statusOf } from '../contract/harness.ts'
 import { BatchRejected, CommitUncertain, JournalClosed, StorageUnavailable, type Storage } from '../storage.ts'
-import { databaseOver } from './database.ts'
+import { databaseOver, statementName } from './database.ts'
 import { openPostgresStorage, type PostgresOptions } from './index.ts'
 import { openLink, type Link } from './link.fixture.ts'
+import { createLogStore } from './log.ts'
 import { MIGRATION_LOCK } from './migrate.ts'
 import { Lane } from './pool.ts'
 import { describeServer, makeDatabase, makeSchema } from './testing.ts'
@@ -68,6 +69,25 @@ describeServer('PostgreSQL: statements that come often', () => {
     expect(await held()).toBe(1)
     await sql`deallocate all`.execute(db)
     for (let nth = 0; nth < 8; nth++) expect(await count(nth)).toBe(nth + 1)
+  })
+
+  it('go by names that their texts make: behind a pooler a backend holds those of another version, too', async () => {
+    const url = await schemaUrl()
+    const storage = await open({ url })
+    const config = { connectionString: url }
+    const lane = new Lane({ config, size: 1, waitMs: 10_000, queryMs: 10_000, onNotice: () => undefined, keepsStatements: true })
+    onTestFinished(() => lane.end())
+    const db = databaseOver(lane)
+    const log = createLogStore({ db, reads: lane, writes: lane, messageIdMax: 1_000, hasAutovacuum: true })
+    const writer = await openWriter({ ...storage, log })
+    const roomId = await makeRoom(writer, [1])
+    await writer.write(post(roomId, 1, 'a'))
+    expect(await log.listSummaries(1)).toHaveLength(1)
+    const { rows } = await sql<{ name: string; statement: string }>`select name, statement from pg_prepared_statements`.execute(
+      db,
+    )
+    expect(rows.length).toBeGreaterThanOrEqual(3)
+    for (const { name, statement } of rows) expect(name).toBe(statementName(statement))
   })
 })
 
