@@ -40,3 +40,8 @@ it.each([
 it.each(['auth:token', 'auth:{user}', '{sha256}}'])('[C2] TOKEN_KEY needs a place for the token or the user: %s', (pattern) => {
   expect(problemsWith({ TOKEN_KEY: pattern })[0]).toBe('TOKEN_KEY: must hold {sha256}, {token} or {userId}, and no other braces')
 })
+
+it('[C10] ROOM_IDLE_MINUTES is whole milliseconds, whatever the fraction', () => {
+  const env = { JWT_SECRET: 'Zq7-only-for-this-suite-0123456789abcdef', ROOM_IDLE_MINUTES: '0.0333333' }
+  expect(parseConfig(env, false).roomIdleMs).toBe(2_000)
+})

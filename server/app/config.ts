@@ -163,7 +163,7 @@ function configOf(from: Settings, secret: string, isDevelopment: boolean): Confi
     databaseUrl: from.DATABASE_URL ?? null,
     redisUrl: from.REDIS_URL ?? null,
     tokenKey: from.TOKEN_KEY,
-    roomIdleMs: from.ROOM_IDLE_MINUTES * 60_000,
+    roomIdleMs: Math.ceil(from.ROOM_IDLE_MINUTES * 60_000),
     userServiceUrl: from.USER_SERVICE_URL ?? null,
     secret,
     algorithm: from.ALGORITHM,

@@ -27,6 +27,8 @@ export interface Bindings {
   bind(userId: UserId, roomId: RoomId): Promise<void>
   /** He is out of the room, or it is gone: to be said at every node, as each hears of it. */
   unbind(userId: UserId, roomId: RoomId): Promise<void>
+  /** He was out of the room and may be bound to it again: of that he is told as of a new one, where the registry says so. */
+  lookAgain(userId: UserId, roomId: RoomId): Promise<void>
   /** A socket of his has closed. Where the registry is away, it learns of it at a later beat. */
   close(userId: UserId): Promise<void>
   /** Another node says that his bindings have changed, or may have. */
@@ -129,6 +131,13 @@ class LocalBindings implements Bindings {
       await this.change(userId, (before, { nowMs }) => unbind(before, roomId, nowMs))
       this.noteUnbound(user, roomId)
     })
+  }
+
+  async lookAgain(userId: UserId, roomId: RoomId): Promise<void> {
+    const user = this.users.get(userId)
+    if (!user) return
+    this.noteUnbound(user, roomId)
+    await this.reread([userId])
   }
 
   private noteUnbound(user: LocalUser, roomId: RoomId): void {

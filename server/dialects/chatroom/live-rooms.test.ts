@@ -19,6 +19,9 @@ let live: Live
 const poison = 'poison'
 /** Of this room no history can be read. */
 let sickRoom: string | null = null
+/** Of this room none is read before `slowness` ends. */
+let slowRoom: string | null = null
+let slowness: Promise<void> = Promise.resolve()
 
 function withPoison(under: Storage): Storage {
   const log = new Proxy(under.log, {
@@ -26,6 +29,7 @@ function withPoison(under: Storage): Storage {
       const method = Reflect.get(target, name) as (...values: unknown[]) => Promise<unknown>
       return async (...values: unknown[]) => {
         if (name === 'listMessagesBelow' && String(values[0]) === sickRoom) throw new TypeError('a fault of the test')
+        if (name === 'listMessagesBelow' && String(values[0]) === slowRoom) await slowness
         const result = await Reflect.apply(method, target, values)
         return name === 'append' ? withoutTimes(result as AppendResult) : result
       }
@@ -204,6 +208,61 @@ test('[C10][C12] a socket with cursors is told to reload then, and no cursor pas
   const back = await live.open(ann, `?since=${client.cursor()}`)
   await back.settled()
   expect(back.frames).toEqual([])
+})
+
+test('[C10][C12] a socket with cursors of which two Rooms end at once is in both again', async () => {
+  const { ann, bob, roomId } = await scene()
+  const other = await live.room([ann, bob])
+  const client = await open(ann, [roomId, other], '?since=')
+  const { chat } = live.server.app
+  const user = await chat.accounts.get(bob.id)
+  await Promise.all([roomId, other].map((id) => chat.messages.post(user, Number(id), { content: poison })))
+  await client.have('reload', 2)
+  for (const id of [roomId, other]) await live.send(id, bob, 'after it')
+  await client.have('message', 2)
+  expect([client.textsIn(roomId), client.textsIn(other)]).toEqual([
+    [poison, 'after it'],
+    [poison, 'after it'],
+  ])
+})
+
+test('[C1] who is removed, added and bound again while his socket has still to enter gets one history, and is online once', async () => {
+  const { ann, bob, roomId } = await scene()
+  const other = await live.room([ann, bob])
+  await live.send(roomId, ann, 'read slowly')
+  const client = await live.open(bob)
+  let endSlowness = () => {}
+  slowness = new Promise((resolve) => (endSlowness = resolve))
+  slowRoom = roomId
+  const connecting = [live.connect(roomId, bob)]
+  for (const nth of [1, 2]) {
+    read.length = 0
+    connecting.push(live.connect(other, bob))
+    await until('he is being bound', () => read.includes(`bindings:${bob.id}`))
+    if (nth === 2) break
+    await live.done(`DELETE ${chatrooms}/${other}/participants/${bob.username}`, ann.bearer)
+    await live.done(`POST ${chatrooms}/${other}/participants`, ann.bearer, { userId: bob.username })
+  }
+  endSlowness()
+  for (const reply of await Promise.all(connecting)) expect(reply.status).toBe(200)
+  await client.settled()
+  expect(shownBy(client)).toEqual([`history ${roomId}`, `history ${other}`])
+  await client.close()
+  const { sessions } = live.server.app.chat
+  await until('he is offline', async () => (await sessions.listOnline(Number(other))).length === 0)
+})
+
+test('[C1] a removal that is heard of when he is a member again takes no binding away', async () => {
+  const { ann, bob, roomId } = await scene()
+  const client = await open(bob, [roomId])
+  const { accounts, members } = live.server.app.chat
+  const actor = { kind: 'user' as const, user: await accounts.get(ann.id) }
+  // One commit, so both are stored when the first is handed out.
+  await Promise.all([members.remove(actor, Number(roomId), bob.id), members.add(actor, Number(roomId), bob.id)])
+  await client.have('history', 2)
+  await live.send(roomId, ann, 'after it')
+  await client.have('message')
+  expect(client.textsIn(roomId)).toEqual(['after it'])
 })
 
 test('[C10] a Room that fails again and again is given up: its sockets stay, are told so, and are bound to it no more', async () => {

@@ -49,6 +49,7 @@ const roomFailed = { error: 'room_failed', message: 'The Room ended by an error;
 export class LivePlace implements Place {
   readonly names: UserNames
   private readonly door: Door
+  private readonly stores: RecentStores
   private readonly registered: Registered<Seat>
   private readonly arrivals: Arrivals
   private readonly seats = new Map<UserId, Set<Seat>>()
@@ -57,6 +58,7 @@ export class LivePlace implements Place {
 
   constructor(door: Door, { stores, names, idleMs }: PlaceParts) {
     this.door = door
+    this.stores = stores
     this.names = names
     this.registered = createRegistered<Seat>({
       registry: stores.registry,
@@ -153,7 +155,8 @@ export class LivePlace implements Place {
   private async enter(seat: Seat, tour: Tour): Promise<string[]> {
     const { roomIds } = tour
     const isIn = await Promise.all(roomIds.map((roomId) => this.takeSeat(seat, roomId)))
-    const taken = roomIds.filter((_, nth) => isIn[nth])
+    // He may have been removed and bound again before this turn came: an earlier one has entered it then.
+    const taken = roomIds.filter((roomId, nth) => isIn[nth] && !seat.session.rooms.has(roomId))
     const { frames, lost, failed } = await this.arrivals.enter(seat, { ...tour, roomIds: taken })
     for (const roomId of lost) this.lose(seat, roomId)
     for (const roomId of failed) this.takeOut(seat, roomId)
@@ -197,7 +200,17 @@ export class LivePlace implements Place {
     const seats = isRemoval ? [...this.seatsOf(event.userId)] : this.registered.rooms.seatsIn(roomId)
     const userIds = new Set(isRemoval ? [event.userId] : seats.map(({ session }) => session.user.id))
     for (const seat of seats) this.vacate(seat, roomId)
-    for (const userId of userIds) this.unbind(userId, roomId)
+    for (const userId of userIds) {
+      if (isRemoval) this.tell(this.unbindRemoved(userId, roomId))
+      else this.unbind(userId, roomId)
+    }
+  }
+
+  /** A node that lags hears of his removal when he is a member, and perhaps bound, again: then what the registry says counts. */
+  private async unbindRemoved(userId: UserId, roomId: RoomId): Promise<void> {
+    const { bindings } = this.registered
+    const isBack = (await this.stores.log.findMember(roomId, userId)) !== null
+    await (isBack ? bindings.lookAgain(userId, roomId) : bindings.unbind(userId, roomId))
   }
 
   private tell(told: Promise<void>): void {
@@ -239,10 +252,13 @@ export class LivePlace implements Place {
   private async reenter(seat: Seat, roomId: RoomId): Promise<void> {
     const { sessions } = this.door.chat
     const { session } = seat
-    const left = seat.withCursor ? [...session.rooms] : [roomId]
-    for (const one of left) sessions.leaveRoom(session, one)
-    if (!seat.withCursor) return this.enterLate(seat, roomId)
+    if (!seat.withCursor) {
+      sessions.leaveRoom(session, roomId)
+      return this.enterLate(seat, roomId)
+    }
+    // Where several Rooms ended, the first turn has told it all of them.
     if (!session.isOpen || !seat.isStale) return
+    for (const one of [...session.rooms]) sessions.leaveRoom(session, one)
     // What is on its way to it goes with what it holds, which is forgotten.
     sessions.cursor()
     session.holdAnew()
