@@ -1,6 +1,7 @@
 /** What nobody should send: every field of every route, and whole bodies. Always this door's shape, a 4xx, and no side effect. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { badBodies, badQueryNumbers, badSegments } from '../../../test/bad-values.ts'
+import { expectUntouched } from '../../../test/untouched.ts'
 import { openMemoryStorage } from '../../storage/memory/memory.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { asHost, chatrooms, openChatroom, type ChatroomServer, type Credential, type Person } from './chatroom.fixture.ts'
@@ -19,21 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => door.stop())
 
-/** Everything that there is, as one text. */
-async function countAll(): Promise<string> {
-  const { directory, log } = storage
-  const users = await directory.listUsers({ offset: 0, limit: 1000 })
-  const rooms = (await Promise.all(users.map(({ id }) => log.listRoomsOf(id)))).flat()
-  const members = await Promise.all(rooms.map(({ id }) => log.listMembers(id)))
-  return JSON.stringify({ users, rooms, members })
-}
-
-async function expectUntouched(work: () => Promise<void>): Promise<void> {
-  const before = await countAll()
-  await work()
-  expect(await countAll()).toBe(before)
-  expect(door.server.logged).toEqual([])
-}
+const untouched = (work: () => Promise<void>) => expectUntouched(storage, door.server.logged, work)
 
 interface Attempt {
   /** What is wrong with it. */
@@ -159,7 +146,7 @@ const targets: Record<string, Target> = {
 
 describe.each(Object.entries(targets))('%s', (_name, { route, as = () => ann.bearer, good, fields }) => {
   test.each(Object.keys(fields))('[C4][A4][A17] refuses a bad %s', (field) =>
-    expectUntouched(async () => {
+    untouched(async () => {
       const others = Object.entries(good()).filter(([key]) => key !== field)
       const rest = others.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`)
       for (const [what, value] of Object.entries(fields[field]!)) {
@@ -172,7 +159,7 @@ describe.each(Object.entries(targets))('%s', (_name, { route, as = () => ann.bea
   )
 
   test('[C4][A4] refuses whole bodies that are none', () =>
-    expectUntouched(async () => {
+    untouched(async () => {
       for (const bad of badBodies()) await expectRefused(route(), { as: as(), ...bad })
     }))
 })
@@ -189,7 +176,7 @@ test.each([
   '{"userId":"ann","content":"x",}',
   '/*{}',
 ])('[C9] a comment is no excuse for what is no JSON: %s', (body) =>
-  expectUntouched(() => expectRefused(`POST ${here()}/messages`, { what: body, body })),
+  untouched(() => expectRefused(`POST ${here()}/messages`, { what: body, body })),
 )
 
 // ----------------------------------------------------------------------------------------------------------- addresses
@@ -218,7 +205,7 @@ const anyBody = '{"userId":"ann","name":"a","role":"member","edited_name":"a","c
 const bodyFor = (route: string) => (route.startsWith('GET') ? {} : { body: anyBody })
 
 test.each(roomRoutes)('[C4][A3] %s refuses what is no room', (route) =>
-  expectUntouched(async () => {
+  untouched(async () => {
     for (const as of [ann.bearer, asHost])
       for (const segment of [...badSegments, '%20', '01', 'room001', '999999'])
         await expectRefused(route.replace(' /:id', ` ${chatrooms}/${segment}`), { what: '', as, ...bodyFor(route) })
@@ -226,7 +213,7 @@ test.each(roomRoutes)('[C4][A3] %s refuses what is no room', (route) =>
 )
 
 test.each(messageRoutes)('[C4][A3] %s refuses what is no message', (route) =>
-  expectUntouched(async () => {
+  untouched(async () => {
     for (const segment of [...badSegments, '%20', '01', 'msg789', '999999'])
       await expectRefused(route.replace(' /', ` ${here()}/`).replace(':id', segment), { what: '', ...bodyFor(route) })
   }),
@@ -235,20 +222,20 @@ test.each(messageRoutes)('[C4][A3] %s refuses what is no message', (route) =>
 test.each(['DELETE /participants/:id', 'PATCH /participants/:id/role', 'PATCH /participants/:id/name'])(
   '[C4][A3] %s refuses who is nobody',
   (route) =>
-    expectUntouched(async () => {
+    untouched(async () => {
       for (const segment of [...badSegments, '%20', 'guest:x:y', encodeURIComponent('가'.repeat(300))])
         await expectRefused(route.replace(' /', ` ${here()}/`).replace(':id', segment), { what: '', ...bodyFor(route) })
     }),
 )
 
 test('[A17] a reaction in an address has 1 to 100 code points', () =>
-  expectUntouched(async () => {
+  untouched(async () => {
     for (const segment of ['%20', '%00', '%ED%A0%80', 'x'.repeat(101), encodeURIComponent('가'.repeat(101)), '1'.repeat(5000)])
       await expectRefused(`DELETE ${message()}/reactions/${segment}`, { what: '', body: anyBody })
   }))
 
 test('[C8] limit is a number, before a message of the room; given twice they are refused', () =>
-  expectUntouched(async () => {
+  untouched(async () => {
     const bad = badQueryNumbers.filter((value) => value !== '')
     for (const value of bad) await expectRefused(`GET ${here()}/messages?limit=${value}`, { what: value })
     for (const value of [...bad, '0', '-1', '999999', 'msg789'])
@@ -260,7 +247,7 @@ test('[C8] limit is a number, before a message of the room; given twice they are
   }))
 
 test.each(['', ' ', 'a b', '가', 'x'.repeat(129)])('[A8] a key like "%s" is refused', (key) =>
-  expectUntouched(async () => {
+  untouched(async () => {
     const headers = { 'idempotency-key': Buffer.from(key).toString('latin1') }
     const reply = await door.call(`POST ${here()}/messages`, ann.bearer, { userId: 'ann', content: '글' }, headers)
     expect([reply.status, reply.body.error]).toEqual([400, 'invalid_key'])
@@ -268,7 +255,7 @@ test.each(['', ' ', 'a b', '가', 'x'.repeat(129)])('[A8] a key like "%s" is ref
 )
 
 test('[M3] a bad X-User-Id is refused, in whatever characters it is', () =>
-  expectUntouched(async () => {
+  untouched(async () => {
     for (const user of ['', ' ', 'a/b', 'nobody', 'guest:x:y', 'x'.repeat(60), 'ÿ'])
       for (const route of ['GET ', 'DELETE ']) {
         const { status } = await door.call(`${route}${here()}`, { ...asHost, 'x-user-id': user })

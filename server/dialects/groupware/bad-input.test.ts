@@ -1,6 +1,7 @@
 /** What nobody should send: every field of every route, and whole bodies. Always this door's shape, a 4xx, and no side effect. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { badBodies, badQueryNumbers, badSegments } from '../../../test/bad-values.ts'
+import { expectUntouched } from '../../../test/untouched.ts'
 import { openMemoryStorage } from '../../storage/memory/memory.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { asHost, openGroupware, type Credential, type Groupware, type Person } from './groupware.fixture.ts'
@@ -19,21 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => door.stop())
 
-/** Everything that there is, as one text. */
-async function countAll(): Promise<string> {
-  const { directory, log } = storage
-  const users = await directory.listUsers({ offset: 0, limit: 1000 })
-  const rooms = (await Promise.all(users.map(({ id }) => log.listRoomsOf(id)))).flat()
-  const members = await Promise.all(rooms.map(({ id }) => log.listMembers(id)))
-  return JSON.stringify({ users, rooms, members, departments: await directory.listDepartments() })
-}
-
-async function expectUntouched(work: () => Promise<void>): Promise<void> {
-  const before = await countAll()
-  await work()
-  expect(await countAll()).toBe(before)
-  expect(door.server.logged).toEqual([])
-}
+const untouched = (work: () => Promise<void>) => expectUntouched(storage, door.server.logged, work)
 
 interface Attempt {
   /** What is wrong with it. */
@@ -154,7 +141,7 @@ const targets: Record<string, Target> = {
 
 describe.each(Object.entries(targets))('%s', (_name, { route, as = () => ann.bearer, good, fields }) => {
   test.each(Object.keys(fields))('[P2][A4][A17] refuses a bad %s', (field) =>
-    expectUntouched(async () => {
+    untouched(async () => {
       const others = Object.entries(good).filter(([key]) => key !== field)
       const start = others.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)},`).join('')
       for (const [what, value] of Object.entries(fields[field]!))
@@ -163,14 +150,14 @@ describe.each(Object.entries(targets))('%s', (_name, { route, as = () => ann.bea
   )
 
   test('[P2][A4] refuses whole bodies that are none', () =>
-    expectUntouched(async () => {
+    untouched(async () => {
       for (const bad of badBodies())
         if (!['no body', 'null'].includes(bad.what)) await expectRefused(route(), { as: as(), ...bad })
     }))
 })
 
 test('[P2] routes without a body of their own do not mind an object, and refuse what is broken', () =>
-  expectUntouched(async () => {
+  untouched(async () => {
     for (const route of ['POST /api/chats/read-all', 'POST /api/chats/999999/leave']) {
       await expectRefused(route, { what: 'broken', body: '{"a":' })
       await door.done(route, ann.bearer, {})
@@ -178,7 +165,7 @@ test('[P2] routes without a body of their own do not mind an object, and refuse 
   }))
 
 test('[P2][P10] attach refuses what is no multipart', () =>
-  expectUntouched(async () => {
+  untouched(async () => {
     for (const bad of badBodies()) await expectRefused(`POST /api/chats/${roomId}/attach`, bad)
   }))
 
@@ -198,7 +185,7 @@ const pathRoutes = [
 ]
 
 test.each(pathRoutes)('[P2][A3] %s refuses what is no id', (route) =>
-  expectUntouched(async () => {
+  untouched(async () => {
     const as = route.startsWith('PUT') ? asHost : ann.bearer
     for (const segment of [...badSegments, '', '%20', '1%20', '01'])
       await expectRefused(route.replace(':id', segment), { what: '', as, ...(!route.startsWith('GET') && { body: '{}' }) })
@@ -216,7 +203,7 @@ const queries: Record<string, string[]> = {
 }
 
 test.each(Object.entries(queries))('[P2][A17] %s refuses what it cannot be', (query, values) =>
-  expectUntouched(async () => {
+  untouched(async () => {
     for (const value of values) await expectRefused(`GET /api/chats/${roomId}/${query}${value}`, { what: value })
   }),
 )
@@ -227,7 +214,7 @@ test('[P2] a parameter that is missing or given twice is refused', async () => {
 })
 
 test.each(['', ' ', 'a b', '가', 'x'.repeat(129)])('[A8] a key like "%s" is refused', (key) =>
-  expectUntouched(async () => {
+  untouched(async () => {
     const headers = { 'idempotency-key': Buffer.from(key).toString('latin1') }
     const reply = await door.call(`POST /api/chats/${roomId}/message`, ann.bearer, { content: '글' }, headers)
     expect(reply.status).toBe(400)
