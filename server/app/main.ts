@@ -40,7 +40,10 @@ async function main(isDevelopment: boolean): Promise<void> {
   const ports = await orEnd(log, 'cannot listen', app.listen())
   announce(config, ports, log)
   if (organisation !== null) log.info(describeOrganisation(organisation))
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal, { app, storage, log }))
+  let stopping: Promise<void> | undefined
+  // npm passes a Ctrl-C on which the terminal has sent us, too: the second one must not cut the stop short.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => void (stopping ??= stop(signal, { app, storage, log })))
 }
 
 /** We always end by process.exit. Where nothing is left to wait for, what is awaited will never come, and Node would end without a word. */
@@ -100,10 +103,12 @@ async function openRegistry({ redisUrl, tokenKey }: Config, { directory }: Stora
 async function checkMode({ log, directory }: Storage, isDevelopment: boolean): Promise<void> {
   const isMarked = await directory.isDevelopment()
   if (!isDevelopment && isMarked)
-    throw new Error('it was made by development mode, where identities are believed; give production one of its own')
+    throw new Error(
+      'it was made by development mode, where identities are believed; give production one of its own (DATABASE_URL or DATA_DIR)',
+    )
   if (!isDevelopment || isMarked) return
   const isFresh = (await log.listJournals(1)).length === 0
-  if (!isFresh) throw new Error('it is in production use; give development mode one of its own')
+  if (!isFresh) throw new Error('it is in production use; give development mode one of its own (DATABASE_URL or DATA_DIR)')
   await directory.markDevelopment()
 }
 
