@@ -102,13 +102,21 @@ describeServer('PostgreSQL: starting', () => {
 
   it('migrates again after a deadlock', async () => {
     const url = await schemaUrl()
-    const other = await connect(url)
+    const [watcher, holder, other] = [await connect(url), await connect(url), await connect(url)]
+    // Whoever looks for a deadlock once it is there is ended: that is to be the migration.
+    await other.query("set deadlock_timeout = '1h'")
+    const { rows } = await other.query<{ pid: number }>('select pg_backend_pid() as pid')
     await other.query('begin')
     await other.query('create table migrations (name text primary key, at timestamptz)')
+    await holder.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
     const opening = open({ url })
-    await waitFor(await connect(url), "wait_event_type = 'Lock' and query like 'create table%'")
-    // The migration waits for our table; now we wait for its lock. It has waited longer, so it is the one that is ended.
-    await other.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK])
+    const isForLock = "wait_event_type = 'Lock' and query like 'select pg_advisory_xact_lock%'"
+    await waitFor(watcher, isForLock)
+    // Behind the migration, which then waits for our table while we wait for its lock.
+    const waiting = other.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK])
+    await waitFor(watcher, `pid = ${rows[0]!.pid} and ${isForLock}`)
+    await holder.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK])
+    await waiting
     await other.query('rollback')
     await expect((await opening).ping()).resolves.toBeUndefined()
   })
