@@ -1,114 +1,21 @@
+/** What comes in, who is paused meanwhile, and what goes out to many. */
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { WebSocket } from 'ws'
+import type { WebSocket } from 'ws'
 import { frameTexts } from './frames.ts'
-import { createKeeper } from './keeper.ts'
-import type { Keeper } from './keeper.ts'
 import { clientFrame, openRaw, upgradeRequest } from './raw-client.fixture.ts'
-import type { RawClient } from './raw-client.fixture.ts'
-import { createHttpServer } from './server.ts'
-import type { HttpServer } from './server.ts'
-import { createTestClock } from './test-clock.fixture.ts'
-import type { TestClock } from './test-clock.fixture.ts'
-import { createWebSockets } from './websocket.ts'
-import type { Connection } from './websocket.ts'
+import { closeCodeOf, Scene, type Opened } from './websocket.fixture.ts'
 
-/** A connection as its owner sees it, and all that it told. */
-interface Opened {
-  connection: Connection
-  socket: Socket
-  told: string[]
-  /** Once that was told. */
-  until(text: string): Promise<string[]>
-}
-
-let server: HttpServer
-let clock: TestClock
-let keeper: Keeper
-let port: number
-let opened: Opened[]
-let tellOpened: () => void
-/** What a test does at the moment of opening. */
-let atOpen: (connection: Connection) => void
-/** What a test does with each text. */
-let atText: (text: string, connection: Connection) => void
-
-beforeEach(async () => {
-  opened = []
-  tellOpened = () => {}
-  atOpen = () => {}
-  atText = () => {}
-  clock = createTestClock()
-  keeper = createKeeper({ clock })
-  server = createHttpServer()
-  const websockets = createWebSockets({ keeper, closeTimeoutMs: 50 })
-  const patient = createWebSockets({ keeper, closeTimeoutMs: 60_000 })
-  server.onUpgrade((request, socket, head) => {
-    const kind = request.url === '/patient' ? patient : websockets
-    kind.accept(request, socket, head, (connection) => open(connection, socket))
-  })
-  port = (await server.listen([{ host: '127.0.0.1', port: 0 }]))[0] as number
+let scene: Scene
+beforeEach(() => {
+  scene = new Scene()
+  return scene.listen()
 })
-
-afterEach(async () => {
-  for (const one of opened) one.socket.destroy()
-  await server.close({ graceMs: 0 })
-})
-
-function open(connection: Connection, socket: Socket) {
-  const told: string[] = []
-  let check = () => {}
-  const until = (text: string) =>
-    new Promise<string[]>((resolve) => {
-      check = () => told.includes(text) && resolve(told)
-      check()
-    })
-  const tell = (text: string) => {
-    told.push(text)
-    check()
-  }
-  opened.push({ connection, socket, told, until })
-  tellOpened()
-  atOpen(connection)
-  return {
-    onText(text: string) {
-      tell(text)
-      atText(text, connection)
-    },
-    onBinary: (bytes: Buffer) => tell(`binary ${bytes.toString('hex')}`),
-    onClose: () => tell('closed'),
-  }
-}
-
-function nextOpened(): Promise<Opened> {
-  return new Promise((resolve) => (tellOpened = () => resolve(opened.at(-1)!)))
-}
-
-/** For tests that do not look at a peer who leaves a close unanswered: nobody is cut for being late on a busy machine. */
-async function connectWs(): Promise<[Opened, WebSocket]> {
-  const next = nextOpened()
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/patient`)
-  await once(socket, 'open')
-  return [await next, socket]
-}
-
-async function connectRaw(): Promise<[Opened, RawClient]> {
-  const next = nextOpened()
-  const client = await openRaw(port)
-  client.send(upgradeRequest('/'))
-  await client.until('\r\n\r\n')
-  return [await next, client]
-}
-
-function closeCodeOf(all: string): number {
-  const at = all.lastIndexOf('\x88')
-  return at === -1 ? 0 : Buffer.from(all, 'latin1').readUInt16BE(at + 2)
-}
+afterEach(() => scene.close())
 
 test('[fan-out] bytes written to many connections arrive at each, whole and in order, with ws’s own frames between', async () => {
   const pairs: [Opened, WebSocket][] = []
-  for (let turn = 0; turn < 10; turn++) pairs.push(await connectWs())
+  for (let turn = 0; turn < 10; turn++) pairs.push(await scene.connectWs())
   const received = pairs.map(
     ([, client]) =>
       new Promise<string[]>((resolve) => {
@@ -120,14 +27,14 @@ test('[fan-out] bytes written to many connections arrive at each, whole and in o
   for (let at = 0; at < 300; at += 3) {
     const bytes = frameTexts(expected.slice(at, at + 3))
     for (const [{ connection }] of pairs) connection.write(bytes)
-    if (at % 30 === 0) clock.pass(1_000)
+    if (at % 30 === 0) scene.clock.pass(1_000)
     for (const [, client] of pairs) if (at % 60 === 0) client.ping('x')
   }
   for (const texts of await Promise.all(received)) expect(texts).toEqual(expected)
 })
 
 test('[C3] texts and binary frames come as they were sent, in fragments too', async () => {
-  const [one, client] = await connectRaw()
+  const [one, client] = await scene.connectRaw()
   client.send(clientFrame(1, '안녕\0'))
   client.send(Buffer.concat([clientFrame(1, '조', false), clientFrame(9, 'ping between'), clientFrame(0, '각')]))
   client.send(clientFrame(2, Buffer.from([1, 255])))
@@ -138,7 +45,7 @@ test('[C3] texts and binary frames come as they were sent, in fragments too', as
 })
 
 test('[A17] frames that break the protocol close that connection with its code, and nothing else', async () => {
-  const [bystander, bystanderClient] = await connectWs()
+  const [bystander, bystanderClient] = await scene.connectWs()
   const bad: [string, Buffer, number][] = [
     ['over 64 KiB', clientFrame(1, 'x'.repeat(65_537)), 1009],
     [
@@ -161,12 +68,12 @@ test('[A17] frames that break the protocol close that connection with its code, 
     ],
   ]
   for (const [name, bytes, code] of bad) {
-    const [one, client] = await connectRaw()
+    const [one, client] = await scene.connectRaw()
     client.send(bytes)
     expect(closeCodeOf(await client.closed), name).toBe(code)
     expect(await one.until('closed'), name).toEqual(['closed'])
   }
-  expect(keeper.count).toBe(1)
+  expect(scene.keeper.count).toBe(1)
   bystanderClient.send('still here')
   await bystander.until('still here')
 })
@@ -175,16 +82,16 @@ test('[A17] random bytes harm nobody', async () => {
   let state = 1
   const random = () => (state = (state * 48_271) % 2_147_483_647)
   for (let turn = 0; turn < 60; turn++) {
-    const [one, client] = await connectRaw()
+    const [one, client] = await scene.connectRaw()
     client.send(Buffer.from(Array.from({ length: 200 }, () => random() & 255)))
     client.socket.end()
     await one.until('closed')
   }
-  expect(keeper.count).toBe(0)
+  expect(scene.keeper.count).toBe(0)
 })
 
 test('[A17] a message of exactly 64 KiB is read', async () => {
-  const [one, client] = await connectWs()
+  const [one, client] = await scene.connectWs()
   client.send('x'.repeat(65_536))
   client.send('end')
   expect((await one.until('end'))[0]).toHaveLength(65_536)
@@ -192,8 +99,8 @@ test('[A17] a message of exactly 64 KiB is read', async () => {
 
 test('[A12] frames over a limit wait and are not dropped: reading pauses, and what was read already comes after resume', async () => {
   let isLimited = true
-  atText = (_text, connection) => isLimited && connection.pause()
-  const [one, client] = await connectRaw()
+  scene.atText = (_text, connection) => isLimited && connection.pause()
+  const [one, client] = await scene.connectRaw()
   client.send(Buffer.concat(Array.from({ length: 50 }, (_, at) => clientFrame(1, String(at)))))
   await one.until('0')
   await new Promise(setImmediate)
@@ -208,8 +115,8 @@ test('[A12] frames over a limit wait and are not dropped: reading pauses, and wh
 })
 
 test('[A12] a paused client that sends its frames and leaves has them all counted before its end', async () => {
-  atText = (text, connection) => text === '0' && connection.pause()
-  const [one, client] = await connectRaw()
+  scene.atText = (text, connection) => text === '0' && connection.pause()
+  const [one, client] = await scene.connectRaw()
   const frames = Array.from({ length: 5 }, (_, at) => clientFrame(1, String(at)))
   client.send(Buffer.concat([...frames, clientFrame(8, Buffer.from([0x03, 0xe8]))]))
   await client.closed
@@ -220,12 +127,12 @@ test('[A12] a paused client that sends its frames and leaves has them all counte
 })
 
 test('[A12] who resumes while a held frame is handed over gets each of the others once, in order', async () => {
-  atText = (_text, connection) => {
+  scene.atText = (_text, connection) => {
     connection.pause()
     if (isReleasing) connection.resume()
   }
   let isReleasing = false
-  const [one, client] = await connectRaw()
+  const [one, client] = await scene.connectRaw()
   client.send(Buffer.concat(Array.from({ length: 5 }, (_, at) => clientFrame(1, String(at)))))
   await one.until('0')
   isReleasing = true
@@ -234,11 +141,11 @@ test('[A12] who resumes while a held frame is handed over gets each of the other
 })
 
 test('[A15] a listener that throws ends its own connection with 1011, and no other', async () => {
-  const [bystander, bystanderClient] = await connectWs()
-  atText = (text) => {
+  const [bystander, bystanderClient] = await scene.connectWs()
+  scene.atText = (text) => {
     if (text === 'bad') throw new Error('SELECT')
   }
-  const [one, client] = await connectWs()
+  const [one, client] = await scene.connectWs()
   client.send('bad')
   client.send('never heard')
   const [code, reason] = await once(client, 'close')
@@ -249,9 +156,9 @@ test('[A15] a listener that throws ends its own connection with 1011, and no oth
 })
 
 test('[A12] a client may be paused as soon as it opens', async () => {
-  atOpen = (connection) => connection.pause()
-  const next = nextOpened()
-  const client = await openRaw(port)
+  scene.atOpen = (connection) => connection.pause()
+  const next = scene.nextOpened()
+  const client = await openRaw(scene.port)
   client.send(Buffer.concat([Buffer.from(upgradeRequest('/')), clientFrame(1, 'early')]))
   await client.until('\r\n\r\n')
   const one = await next
@@ -259,176 +166,4 @@ test('[A12] a client may be paused as soon as it opens', async () => {
   expect(one.told).toEqual([])
   one.connection.resume()
   await one.until('early')
-})
-
-test('[A15] a close has its code and reason, nothing is received or written after it', async () => {
-  const [one, client] = await connectWs()
-  const closed = once(client, 'close')
-  const messages: string[] = []
-  client.on('message', (data) => messages.push(String(data)))
-  one.connection.write(frameTexts(['before']))
-  one.connection.close(4003, 'no longer a member')
-  expect(one.connection.isOpen).toBe(false)
-  one.connection.write(frameTexts(['after']))
-  one.connection.close(1012, 'again')
-  client.send('too late')
-  const [code, reason] = await closed
-  expect([code, String(reason), messages]).toEqual([4003, 'no longer a member', ['before']])
-  expect(await one.until('closed')).toEqual(['closed'])
-})
-
-test('[A15] a close in mid-frame of the paused, or at once on opening, ends the connection too', async () => {
-  const [paused, pausedClient] = await connectRaw()
-  paused.connection.pause()
-  pausedClient.send(clientFrame(1, 'never heard'))
-  paused.connection.close(4001, 'credential revoked')
-  expect(closeCodeOf(await pausedClient.closed)).toBe(4001)
-  expect(await paused.until('closed')).toEqual(['closed'])
-  atOpen = (connection) => connection.close(4001, 'credential revoked')
-  const next = nextOpened()
-  const client = await openRaw(port)
-  client.send(upgradeRequest('/'))
-  expect(closeCodeOf(await client.closed)).toBe(4001)
-  expect(await (await next).until('closed')).toEqual(['closed'])
-  expect(keeper.count).toBe(0)
-})
-
-test('[A15] a paused peer’s answer to the close is read', async () => {
-  const [one, client] = await connectWs()
-  one.connection.pause()
-  client.send('never heard')
-  one.connection.close(4001, 'credential revoked')
-  expect((await once(client, 'close'))[0]).toBe(4001)
-  expect(await one.until('closed')).toEqual(['closed'])
-})
-
-test('[A15] a peer that does not answer the close is cut', async () => {
-  const [one, client] = await connectRaw()
-  one.connection.close(1012, 'server restart')
-  await client.until('server restart')
-  await one.until('closed')
-})
-
-test('[A15] a reader who takes nothing ends with 1013 at its budget, others go on', async () => {
-  const [slow, slowClient] = await connectRaw()
-  const [, quickClient] = await connectWs()
-  const quick = opened[1]!
-  slowClient.socket.pause()
-  const bytes = frameTexts(['x'.repeat(100_000)])
-  let received = 0
-  let quickDone = () => {}
-  quickClient.on('message', () => (received++, quickDone()))
-  let written = 0
-  while (slow.connection.isOpen) {
-    slow.connection.write(bytes)
-    quick.connection.write(bytes)
-    written++
-    await quick.connection.drained()
-    expect(slow.connection.queuedBytes).toBeLessThan(1024 * 1024 + 200)
-  }
-  await slow.until('closed')
-  await new Promise<void>((resolve) => {
-    quickDone = () => received === written && resolve()
-    quickDone()
-  })
-  expect(quick.connection.isOpen).toBe(true)
-})
-
-test('[A15] what had been written reaches a reader that was too slow, whole frames and then the 1013', async () => {
-  const [one, client] = await connectWs()
-  client.pause()
-  const closed = once(client, 'close')
-  let written = 0
-  while (one.connection.isOpen) {
-    one.connection.write(frameTexts([`${written++} ${'x'.repeat(50_000)}`]))
-  }
-  const numbers: number[] = []
-  client.on('message', (data) => numbers.push(Number.parseInt(String(data), 10)))
-  client.resume()
-  expect((await closed)[0]).toBe(1013)
-  // The last write was the one too many.
-  expect(numbers).toEqual(Array.from({ length: written - 1 }, (_, at) => at))
-})
-
-test('[A15] an empty queue takes one write beyond the budget', async () => {
-  const [one, client] = await connectWs()
-  const length = new Promise((resolve) => client.on('message', (data) => resolve(String(data).length)))
-  one.connection.write(frameTexts(['x'.repeat(20_000_000)]))
-  // The client's own limit is 100 MB.
-  expect(await length).toBe(20_000_000)
-  expect(one.connection.isOpen).toBe(true)
-})
-
-test('[A15] a queue that has not emptied for 15 s ends with 1013', async () => {
-  const [one, client] = await connectRaw()
-  client.socket.pause()
-  const bytes = frameTexts(['x'.repeat(60_000)])
-  while (one.connection.queuedBytes === 0) one.connection.write(bytes)
-  clock.pass(14_000)
-  expect(one.connection.isOpen).toBe(true)
-  clock.pass(2_000)
-  expect(one.connection.isOpen).toBe(false)
-  await one.until('closed')
-})
-
-test('[A15] drained waits for the kernel, and for no closed connection', async () => {
-  const [one, client] = await connectRaw()
-  await one.connection.drained()
-  client.socket.pause()
-  const bytes = frameTexts(['x'.repeat(60_000)])
-  while (one.connection.queuedBytes === 0) one.connection.write(bytes)
-  let isDrained = false
-  const drained = one.connection.drained().then(() => (isDrained = true))
-  await new Promise(setImmediate)
-  expect(isDrained).toBe(false)
-  client.socket.resume()
-  await drained
-  expect(one.connection.queuedBytes).toBe(0)
-  client.socket.pause()
-  while (one.connection.queuedBytes === 0) one.connection.write(bytes)
-  const cut = one.connection.drained()
-  client.socket.resetAndDestroy()
-  await cut
-  await one.connection.drained()
-})
-
-test('[A15] a peer that answers pings stays, one that does not is gone after two', async () => {
-  const [, client] = await connectWs()
-  const pings: string[] = []
-  client.on('ping', (data) => pings.push(String(data)))
-  for (let round = 0; round < 4; round++) {
-    const pinged = once(client, 'ping')
-    clock.pass(25_000)
-    await pinged
-    // Its pong has been read when the server has read what the client sent after it.
-    client.send(`round ${round}`)
-    await opened[0]!.until(`round ${round}`)
-  }
-  const [silent, silentClient] = await connectRaw()
-  clock.pass(25_000)
-  await silentClient.until('\x89\0')
-  clock.pass(50_000)
-  await silentClient.closed
-  await silent.until('closed')
-  client.terminate()
-})
-
-test('[A15] a stop closes all with 1012', async () => {
-  const clients: WebSocket[] = []
-  for (let turn = 0; turn < 10; turn++) clients.push((await connectWs())[1])
-  const codes = Promise.all(clients.map(async (client) => (await once(client, 'close'))[0] as number))
-  const done = keeper.closeAll(1012, 'server restart', 200)
-  clock.pass(200)
-  expect(await codes).toEqual(Array.from({ length: 10 }, () => 1012))
-  await done
-  expect(keeper.count).toBe(0)
-})
-
-test('[A15] a ping flood that is never read is bounded as all else', async () => {
-  const [one, client] = await connectRaw()
-  client.socket.pause()
-  const pings = Buffer.concat(Array.from({ length: 5_000 }, () => clientFrame(9, 'x'.repeat(125))))
-  const flood = () => void (client.socket.writable && client.socket.write(pings, flood))
-  flood()
-  await one.until('closed')
 })
