@@ -40,6 +40,24 @@ export async function openBrowser(more: string[] = []): Promise<TestBrowser> {
   }
 }
 
+/**
+ * What goes wrong on a page and in its frames from now on: errors on its console, uncaught ones, requests that fail, and any of another
+ * origin than this one.
+ */
+export function watchPage(page: Page, origin: string): string[] {
+  const complaints: string[] = []
+  const complain = (text: string) => void complaints.push(text)
+  page.on('console', (message) => message.type() === 'error' && complain(message.text()))
+  page.on('pageerror', (error) => complain(`Uncaught ${error.message}`))
+  page.on('requestfailed', (request) => complain(`Failed: ${request.url()}`))
+  page.on('response', (answer) => answer.status() >= 400 && complain(`${answer.status()}: ${answer.url()}`))
+  page.on('request', (request) => {
+    const { protocol, origin: asked } = new URL(request.url())
+    if (protocol !== 'data:' && asked !== origin) complain(`Elsewhere: ${request.url()}`)
+  })
+  return complaints
+}
+
 export interface PageServer {
   port: number
   /** `http://127.0.0.1:<port>`. */

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
+import { watchPage } from '../../../test/browser.ts'
 import { until } from '../../../test/chat.ts'
 import { describeEmbed, newProject, pageWith, start, visitorOf } from './embed.fixture.ts'
 import { enterGuest, signGuest } from './widget.fixture.ts'
@@ -83,6 +84,16 @@ describeEmbed('a page in a browser', (embed) => {
     const without = await start(page, { project, name: '지민', options: { avatars: false } })
     await without.panel.locator('.avatar', { hasText: '서' }).waitFor()
     expect(requests.filter(({ origin }) => origin === 'https://avatars.test')).toEqual([])
+  })
+
+  test.each(['', '/shop.html', '/news.html'])('[W7] the demo%s asks no other origin and has no errors', async (path) => {
+    const page = await embed.visit('about:blank')
+    const complaints = watchPage(page, embed.server.url)
+    await page.goto(`${embed.server.url}/widget/demo${path}`)
+    if (path !== '') await visitorOf(page).panel.locator('.standing.online').waitFor({ state: 'attached' })
+    // Where a page names none, a browser asks for a `/favicon.ico`, which nothing tells to a test in time.
+    expect(await page.locator('link[rel=icon]').getAttribute('href')).toBe('data:,')
+    expect(complaints).toEqual([])
   })
 
   test('[W7] it works under a strict policy, with third-party cookies and so the storage blocked', async () => {
