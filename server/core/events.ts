@@ -7,7 +7,7 @@ import type { Member, Message, Role, RoomId, Stamp, User, UserId } from './model
 interface FactBase {
   roomId: RoomId
   stamp: Stamp
-  /** Whom it is about: the author, the member, the reader. */
+  /** Whom it is about: the author, the member, the reader; 0 for nobody, where a service key or the system did something to a room. */
   userId: UserId
   /** Who did it; null where a service key or the system did. */
   actorId: UserId | null

@@ -8,6 +8,7 @@ import { call, enrollAll, makeGroup, open, post, refusal, rooms, signToken, type
 import { makeDataDir } from '../../storage/postgres/testing.ts'
 import { createLog } from '../log.ts'
 import { createActivity } from './activity.ts'
+import type { ChatEvent } from '../../core/events.ts'
 import type { Session } from '../../core/session.ts'
 
 const stamped = /^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] \[(DEBUG|INFO|WARN|ERROR)\] \[PID:\d+\] /
@@ -65,6 +66,17 @@ it('[C11] a server writes who comes and goes at INFO, messages at DEBUG, refused
   expect(output).toMatch(/nobody caught\n {4}TypeError: broken by "…"\n {8}at /)
   expect(output).not.toMatch(/not for the log|hunter2/)
   expect(await written()).toBe(output)
+})
+
+it('[C11] a line about a room names nobody where nobody made it', () => {
+  const lines: string[] = []
+  const activity = createActivity(createLog('info', (_, text, about) => void lines.push(`${about?.userId} ${text}`)))
+  activity.onJournal({ number: 3 })
+  const about = { roomId: 7, stamp: { journal: 3, position: 1 }, actorId: null, at: 0, seq: 1 }
+  const created = (userId: number, username: string) =>
+    ({ ...about, type: 'room.created', memberIds: [], userId, user: { username } }) as unknown as ChatEvent
+  activity.onEvents([created(0, 'user0'), created(1, 'lea')])
+  expect(lines).toEqual(['undefined Chat room created.', 'lea Chat room created.'])
 })
 
 describe('the end of a connection', () => {

@@ -51,7 +51,9 @@ export function createActivity(log: Log): Activity {
       for (const event of events) {
         const line = told.get(event.type)
         if (line === undefined || !('stamp' in event) || !journals.has(event.stamp.journal)) continue
-        log[line.level](line.text, { userId: event.user.username, roomId: event.roomId })
+        // A room that a host's back end or the chat itself makes, changes or deletes is about nobody.
+        const userId = event.userId === 0 ? undefined : event.user.username
+        log[line.level](line.text, { userId, roomId: event.roomId })
       }
     },
     onEnter(session, roomId) {
