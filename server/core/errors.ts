@@ -18,6 +18,7 @@ export const errorTable = {
   email_taken: { kind: 'invalid', text: 'Email already registered' },
   owner_stays: { kind: 'invalid', text: 'Server owner cannot leave. Transfer ownership or delete the server.' },
   last_admin: { kind: 'conflict', text: 'The last admin of a room stays one while others are in it' },
+  too_many_reactions: { kind: 'conflict', text: 'A message takes 20 different reactions at most' },
   already_a_member: { kind: 'conflict', text: 'User is already a member' },
   key_conflict: { kind: 'conflict', text: 'Idempotency-Key was used for another request' },
   room_exists: { kind: 'conflict', text: 'Room id is taken' },

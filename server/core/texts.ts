@@ -11,6 +11,8 @@ export const limits = {
   /** In bytes of UTF-8, as bcrypt counts. */
   passwordBytes: 72,
   clientKey: 128,
+  /** Different ones to one message, whoever put them: as many as Discord takes (its error 30010). */
+  reactionKinds: 20,
 } as const
 
 /** Not broken, and without U+0000, which PostgreSQL cannot keep. */

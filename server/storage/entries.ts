@@ -35,7 +35,8 @@ export interface DeleteEntry {
 }
 /**
  * By a member. One there is already, of the same user, message and name, is not added again, and one there is not is not removed: that
- * makes no fact. A deleted message is message_not_found.
+ * makes no fact. A deleted message is message_not_found. One that would be its message's 21st different one (`limits.reactionKinds`) is
+ * refused as too_many_reactions; one that somebody put already is not.
  */
 export interface ReactionEntry {
   kind: 'reaction.add' | 'reaction.remove'
@@ -181,6 +182,7 @@ export type Refusal =
   | 'not_the_author'
   | 'owner_stays'
   | 'last_admin'
+  | 'too_many_reactions'
   | 'key_conflict'
   | 'ids_exhausted'
   | 'unstorable'

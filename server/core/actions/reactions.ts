@@ -14,7 +14,7 @@ export class ReactionActions {
 
   /**
    * A member's own, of 1 to 100 code points. Resolves with whether it was not there: one that is there is no event. Throws ChatError
-   * invalid_field, room_not_found, not_a_member, message_not_found.
+   * invalid_field, room_not_found, not_a_member, message_not_found, too_many_reactions.
    */
   async add(user: User, roomId: RoomId, messageId: MessageId, reaction: string): Promise<boolean> {
     checkField('reaction', isName(reaction))

@@ -126,6 +126,24 @@ test('[A12] sends are limited, for a user and for an address, with Retry-After; 
   await limited.stop()
 })
 
+test('[A12] reactions count as sends, put and taken back, also where they change nothing', async () => {
+  const limited = await openChatroom({ isProduction: true, env: { LIMIT_SENDS: '4/600', TRUSTED_PROXIES: '127.0.0.1' } })
+  const [kim, lee] = await limited.people('kim', 'lee')
+  const id = await limited.room([kim, lee])
+  const { messageId } = await limited.send(id, kim, '글', { 'x-forwarded-for': '10.0.0.1' })
+  const message = `${chatrooms}/${id}/messages/${messageId}`
+  const call = async (route: string, as: Credential, body: object, address: string) =>
+    (await limited.call(route, as, body, { 'x-forwarded-for': address })).status
+  const put = (as = lee.bearer) => call(`POST ${message}/reactions`, as, act(lee, { reactionType: 'like' }), '10.1.0.1')
+  const take = (as = lee.bearer) => call(`DELETE ${message}/reactions/like`, as, act(lee), '10.1.0.1')
+  expect([await put(), await put(), await take(), await take()]).toEqual([200, 200, 200, 200])
+  expect([await put(), await take()]).toEqual([429, 429])
+  expect(await call(`POST ${message.replace(/\/[^/]*$/, '')}`, lee.bearer, act(lee, { content: '글' }), '10.2.0.1')).toBe(429)
+  expect(await call(`POST ${message}/reactions`, kim.bearer, act(kim, { reactionType: 'like' }), '10.1.0.1')).toBe(429)
+  for (let nth = 0; nth < 3; nth++) expect([await put(asHost), await take(asHost)]).toEqual([200, 200])
+  await limited.stop()
+})
+
 describe('reading', () => {
   test('[A19][C4] a marker only moves forward: the answer says where it stands', async () => {
     const [first, second] = [await door.send(roomId, ann, '하나'), await door.send(roomId, ann, '둘')]
@@ -158,6 +176,19 @@ describe('reactions', () => {
     expect((await last()).reactions).toEqual([{ userId: 'ann', reactionType: '👍🏽' }])
     await door.done(`DELETE ${at(messageId)}`, ann.bearer, act(ann))
     expect((await list()).flatMap(({ reactions }) => reactions)).toEqual([])
+  })
+
+  test('[A17][C4] a 21st kind of reaction to a message is a 409, one more of a kind that is there is not', async () => {
+    const { messageId } = await door.send(roomId, ann, '많은 반응')
+    const put = async (who: Person, reactionType: string) => {
+      const { status, body } = await door.call(`POST ${at(messageId, '/reactions')}`, who.bearer, act(who, { reactionType }))
+      return status === 200 ? status : [status, body]
+    }
+    for (let nth = 1; nth <= 20; nth++) expect(await put(nth % 2 ? ann : bob, `kind ${nth}`)).toBe(200)
+    const refusal = { error: 'too_many_reactions', message: 'A message takes 20 different reactions at most' }
+    for (const who of [ann, bob]) expect(await put(who, 'one more')).toEqual([409, refusal])
+    expect([await put(ann, 'kind 1'), await put(bob, 'kind 1')]).toEqual([200, 200])
+    expect((await last()).reactions).toHaveLength(21)
   })
 })
 

@@ -29,6 +29,7 @@ const texts: Record<ErrorCode, string> = {
   email_taken: '이미 사용 중인 이메일입니다.',
   owner_stays: '서버 소유자는 나갈 수 없습니다.',
   last_admin: '다른 멤버가 있는 동안에는 마지막 관리자를 해제할 수 없습니다.',
+  too_many_reactions: '메시지 하나에 남길 수 있는 반응은 20종류까지입니다.',
   already_a_member: '이미 채팅방 멤버입니다.',
   key_conflict: '같은 Idempotency-Key로 다른 요청을 보냈습니다.',
   room_exists: '이미 있는 채팅방입니다.',

@@ -1,5 +1,6 @@
 /** Reactions: put to a message, taken back, gone with it. */
 import { expect, it } from 'vitest'
+import { limits } from '../../core/texts.ts'
 import { add, edit, expel, makeRoom, post, react, remove, say, unreact } from './entries.ts'
 import { FROM_THE_NEWEST, factOf, openWriter, typesOf, type Contract } from './harness.ts'
 import { shownOf } from './summaries.ts'
@@ -7,6 +8,7 @@ import { shownOf } from './summaries.ts'
 export function reactionContract(contract: Contract): void {
   additionContract(contract)
   refusalContract(contract)
+  boundContract(contract)
   deletionContract(contract)
   logContract(contract)
 }
@@ -100,6 +102,31 @@ function refusalContract({ open }: Contract): void {
     expect(await storage.log.listMessages(roomId, { offset: 0, limit: 9 })).toEqual([message])
     expect(await storage.log.findMessageAt(roomId, 3)).toBeNull()
     expect((await storage.log.listSummaries(2)).map((summary) => summary.lastMessage)).toEqual([shownOf(message)])
+  })
+}
+
+function boundContract({ open }: Contract): void {
+  it('[A17] takes 20 different reactions to a message, of all its readers together, and more of the same', async () => {
+    const { storage } = await open()
+    const writer = await openWriter(storage)
+    const roomId = await makeRoom(writer, [1, 2])
+    const [full, other] = [await say(writer, roomId, 1, 'a'), await say(writer, roomId, 1, 'b')]
+    const names = Array.from({ length: limits.reactionKinds }, (_, nth) => `kind ${nth}`)
+    const [first, last] = [names[0]!, names.at(-1)!]
+    const { outcomes } = await writer.write(
+      ...names.map((name, nth) => react(roomId, 1 + (nth % 2), full.id, name)),
+      react(roomId, 1, full.id, 'one more'),
+    )
+    expect(outcomes.map(({ status }) => status)).toEqual([...names.map(() => 'done'), 'refused'])
+    for (const user of [1, 2]) expect(await writer.ask(react(roomId, user, full.id, 'one more'))).toBe('too_many_reactions')
+    expect(await writer.run(react(roomId, 1, full.id, first))).toEqual([])
+    expect(typesOf(await writer.run(react(roomId, 2, full.id, first)))).toEqual(['reaction.added'])
+    expect(typesOf(await writer.run(react(roomId, 1, other.id, 'one more')))).toEqual(['reaction.added'])
+    await writer.run(unreact(roomId, 1, full.id, first))
+    expect(await writer.ask(react(roomId, 1, full.id, 'one more'))).toBe('too_many_reactions')
+    await writer.run(unreact(roomId, 2, full.id, last))
+    expect(typesOf(await writer.run(react(roomId, 1, full.id, 'one more')))).toEqual(['reaction.added'])
+    expect(await storage.log.listReactions(roomId, [full.id])).toHaveLength(limits.reactionKinds)
   })
 }
 

@@ -1,5 +1,6 @@
 /** Reactions to messages. */
 import type { MessageId, Reaction, RoomId } from '../../core/model.ts'
+import { limits } from '../../core/texts.ts'
 import type { Outcome, ReactionEntry } from '../storage.ts'
 import { done, keepRow, refused, takeRowPlace, type Draft } from './draft.ts'
 import { findLiveRoom, findPresent, type MemoryState, type RoomState } from './state.ts'
@@ -13,10 +14,18 @@ export function doReaction(draft: Draft, entry: ReactionEntry): Outcome {
   if (message === undefined || message.deletedAt !== null) return refused('message_not_found')
   const isAdded = entry.kind === 'reaction.add'
   if (room.reactions.has(keyOf(entry)) === isAdded) return done([])
+  if (isAdded && hasAllKinds(room, entry)) return refused('too_many_reactions')
   if (isAdded) room.reactions.set(keyOf(entry), { messageId, userId, reaction })
   else room.reactions.delete(keyOf(entry))
   const type = isAdded ? 'reaction.added' : 'reaction.removed'
   return done([keepRow(draft, room, { type, ...takeRowPlace(draft, room), userId, actorId: userId, message, reaction })])
+}
+
+/** The message has as many different ones as it may, and this one is not among them. */
+function hasAllKinds(room: RoomState, { messageId, reaction }: ReactionEntry): boolean {
+  const own = [...room.reactions.values()].filter((one) => one.messageId === messageId)
+  const kinds = new Set(own.map((one) => one.reaction))
+  return kinds.size >= limits.reactionKinds && !kinds.has(reaction)
 }
 
 function keyOf({ messageId, userId, reaction }: Reaction): string {

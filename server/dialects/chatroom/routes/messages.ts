@@ -81,6 +81,7 @@ function reactionRoutes(door: Door): FastifyPluginAsyncZod {
       const { userId, reactionType } = request.body
       const place = parsePlace(request.params)
       const user = await getNamed(door, request, userId)
+      takeSend(door, callerOf(request), request, user)
       await reactions.add(user, place.roomId, place.messageId, reactionType)
       return { ...encodeAct(place, user), reactionType }
     })
@@ -94,6 +95,7 @@ function reactionRoutes(door: Door): FastifyPluginAsyncZod {
         const { userId } = request.body
         const user =
           userId === undefined ? getUser(await getActorIn(door, request, place.roomId)) : await getNamed(door, request, userId)
+        takeSend(door, callerOf(request), request, user)
         await reactions.remove(user, place.roomId, place.messageId, reactionType)
         return { ...encodeAct(place, user), reactionType }
       },

@@ -16,6 +16,7 @@ import { search } from './0011-search.ts'
 import { guests } from './0012-guests.ts'
 import { reactions } from './0013-reactions.ts'
 import { registry } from './0014-registry.ts'
+import { reactionKinds } from './0015-reaction-kinds.ts'
 
 export interface Migration {
   name: string
@@ -40,4 +41,5 @@ export const migrations: Migration[] = [
   { name: '0012-guests', sql: guests },
   { name: '0013-reactions', sql: reactions },
   { name: '0014-registry', sql: registry },
+  { name: '0015-reaction-kinds', sql: reactionKinds },
 ]
