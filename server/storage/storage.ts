@@ -106,8 +106,8 @@ export interface LogStore {
   /** A project's room (W9). */
   findProject(projectId: string): Promise<RoomId | null>
   findMember(roomId: RoomId, userId: UserId): Promise<Member | null>
-  /** All rooms that a user is in, or was and has left, by room id; deleted rooms are not among them. */
-  listMembershipsOf(userId: UserId): Promise<Membership[]>
+  /** The rooms that a user is in, or was and has left, all or among these, by room id; deleted rooms are not among them. */
+  listMembershipsOf(userId: UserId, roomIds?: RoomId[]): Promise<Membership[]>
   /** A user's rooms as a list of conversations shows them, in no order, in a constant number of queries (P8). */
   listSummaries(userId: UserId): Promise<RoomSummary[]>
   /** In order of entry. Empty where the room was deleted. */

@@ -30,6 +30,17 @@ function projectContract({ open }: Contract): void {
     expect([again === roomId, await storage.log.findProject('shop')]).toEqual([false, again])
   })
 
+  it('[W9] finds the rooms of many projects that are asked for at once', async () => {
+    const { storage } = await open()
+    const writer = await openWriter(storage)
+    const names = ['shop', 'blog', 'Shop']
+    const roomIds = []
+    for (const name of names) roomIds.push(factOf(await writer.run(project(name)), 'room.created').roomId)
+    const asked = [...names.toReversed(), 'nothing', ...names]
+    const found = await Promise.all(asked.map((name) => storage.log.findProject(name)))
+    expect(found).toEqual([...roomIds.toReversed(), null, ...roomIds])
+  })
+
   it('[W9] makes one of ten rooms of one project that come at once, by two processes', async () => {
     const { storage, second } = await open()
     const writers = [await openWriter(storage), await openWriter(await second())]
@@ -89,6 +100,27 @@ function guestRowContract({ open }: Contract): void {
     const stores = [storage.directory, (await second()).directory]
     const made = await Promise.all(Array.from({ length: 10 }, (_, nth) => stores[nth % 2]!.openGuest(guest())))
     expect(new Set(made.map(({ id }) => id)).size).toBe(1)
+  })
+
+  it('[W9] gives each of many who come at once his own guest, and none of them two', async () => {
+    const { directory } = (await open()).storage
+    const known = await directory.openGuest(guest({ name: 'n3', avatarUrl: 'before' }))
+    const asked = Array.from({ length: 60 }, (_, nth) =>
+      guest({ name: `n${nth % 20}`, avatarUrl: nth % 2 ? `a${nth % 20}` : null }),
+    )
+    const made = await Promise.all(asked.map((one) => directory.openGuest(one)))
+    expect(made.map(({ fullName, avatarUrl }) => ({ ...guest(), name: fullName, avatarUrl }))).toEqual(asked)
+    expect(new Set(made.map(({ id }) => id)).size).toBe(20)
+    expect(made[3]!.id).toBe(known.id)
+    const found = await directory.findUsers(made.map(({ id }) => id))
+    expect(found.map(({ fullName }) => fullName).toSorted()).toEqual([...new Set(asked.map(({ name }) => name))].toSorted())
+  })
+
+  it('[W9] gives each of several who come at once as one new guest the avatar that he brought', async () => {
+    const { directory } = (await open()).storage
+    const made = await Promise.all(['a', 'b', 'c'].map((avatarUrl) => directory.openGuest(guest({ avatarUrl }))))
+    expect(made.map(({ avatarUrl }) => avatarUrl)).toEqual(['a', 'b', 'c'])
+    expect(await directory.openGuest(guest({ avatarUrl: 'd' }))).toMatchObject({ id: made[0]!.id, avatarUrl: 'd' })
   })
 
   it('[W9] finds a guest an address that no account has', async () => {

@@ -111,6 +111,13 @@ function membershipContract({ open }: Contract): void {
       },
       { member: added.member, lastStamp: marker?.stamp, joinedStamp: added.stamp, leftStamp: removed.stamp },
     ])
+    const among = async (roomIds: number[]) =>
+      (await storage.log.listMembershipsOf(2, roomIds)).map(({ member }) => member.roomId)
+    expect([await among([]), await among([roomId, roomId + 1]), await among([roomId, created.roomId])]).toEqual([
+      [],
+      [roomId],
+      [created.roomId, roomId],
+    ])
   })
 
   it('shows who came back by his last entry alone', async () => {

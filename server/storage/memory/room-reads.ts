@@ -43,8 +43,8 @@ export function openRoomReads(state: MemoryState): RoomReads {
       const found = room && findPresent(room, userId)
       return found === undefined ? null : copyMember(found.member)
     },
-    listMembershipsOf: async (userId) =>
-      filterRooms(state, () => true).flatMap((room) => {
+    listMembershipsOf: async (userId, roomIds) =>
+      filterRooms(state, ({ room }) => roomIds?.includes(room.id) ?? true).flatMap((room) => {
         const found = room.members.get(userId)
         return found === undefined ? [] : membershipOf(room, found)
       }),

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Department, Space, User } from '../../core/model.ts'
 import { isStorable } from '../../core/texts.ts'
 import type { Directory, NewDepartment, NewUser, UserPatch } from '../storage.ts'
-import { openGuest } from './guests.ts'
+import { createOpenGuest } from './guests.ts'
 import { prepareQuery, type Database } from './database.ts'
 import { isUniqueViolation } from './errors.ts'
 import { gather } from './gathering.ts'
@@ -32,7 +32,7 @@ function createAccounts(db: Database): Accounts {
   const firstOf = (row: Tables['users'] | undefined) => (row === undefined ? null : toUser(row))
   return {
     createUser: (user) => createUser(db, user),
-    openGuest: (guest) => openGuest(db, guest),
+    openGuest: createOpenGuest(db),
     updateUser: (userId, patch) => updateUser(db, userId, patch),
     findUser: async (userId) => firstOf(await users.where('id', '=', userId).executeTakeFirst()),
     findUsers: async (userIds) => {

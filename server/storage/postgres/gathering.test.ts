@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { StorageUnavailable } from '../storage.ts'
 import type { Database } from './database.ts'
-import { gather } from './gathering.ts'
+import { gather, shareEqual } from './gathering.ts'
 
 /** As many connections as are given back; `isAway` refuses them. */
 function open() {
@@ -77,4 +77,64 @@ it('tells all who waited where there is no connection, and goes on with the next
   const later = find(3)
   await give()
   expect(await later).toBe(30)
+})
+
+it('asks once what equal callers wait for, and others on their own', async () => {
+  const { db, give, lines } = open()
+  const asked: number[][] = []
+  const read = shareEqual(db, async (_, ...question: [number, number]) => {
+    asked.push(question)
+    return question.join()
+  })
+  const answers = Promise.all([read(1, 12), read(1, 12), read(11, 2), read(1, 12)])
+  expect(lines.length).toBe(2)
+  for (let turn = 0; turn < 2; turn++) await give()
+  expect(await answers).toEqual(['1,12', '1,12', '11,2', '1,12'])
+  expect(asked).toEqual([
+    [1, 12],
+    [11, 2],
+  ])
+})
+
+it('shares nothing that was asked before its caller asked', async () => {
+  const { db, give, lines } = open()
+  let times = 0
+  let end = () => {}
+  const read = shareEqual(db, async (_db, _key: number) => {
+    const nth = ++times
+    await new Promise<void>((resolve) => (end = resolve))
+    return nth
+  })
+  const first = read(1)
+  await give()
+  const second = read(1)
+  expect(lines.length).toBe(1)
+  end()
+  expect(await first).toBe(1)
+  const third = read(1)
+  await give()
+  end()
+  expect(await Promise.all([second, third])).toEqual([2, 2])
+})
+
+it('asks anew after a failure, with or without a connection', async () => {
+  const { db, give, state } = open()
+  let isFaulty = false
+  const read = shareEqual(db, async (_, key: number) => {
+    if (isFaulty) throw new Error('faulty, for a test')
+    return key
+  })
+  state.isAway = true
+  const away = Promise.allSettled([read(1), read(1)])
+  await give()
+  expect((await away).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  state.isAway = false
+  isFaulty = true
+  const faulty = Promise.allSettled([read(1)])
+  await give()
+  expect((await faulty)[0]).toMatchObject({ reason: { message: 'faulty, for a test' } })
+  isFaulty = false
+  const later = read(1)
+  await give()
+  expect(await later).toBe(1)
 })

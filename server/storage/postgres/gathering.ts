@@ -55,3 +55,26 @@ export function gather<Key, Answer>(
       if (waiting.length === 1) void askNext()
     })
 }
+
+/**
+ * For questions that are asked one by one: equal ones that wait for a connection are one. It is asked after its callers asked, and they
+ * share the answer.
+ */
+export function shareEqual<Question extends number[], Answer>(
+  db: Database,
+  ask: (db: Database, ...question: Question) => Promise<Answer>,
+): (...question: Question) => Promise<Answer> {
+  const waiting = new Map<string, Promise<Answer>>()
+  return (...question) => {
+    const name = question.join(' ')
+    const known = waiting.get(name)
+    if (known !== undefined) return known
+    const answer = db.connection().execute((connection) => {
+      waiting.delete(name)
+      return ask(connection, ...question)
+    })
+    waiting.set(name, answer)
+    answer.catch(() => waiting.get(name) === answer && waiting.delete(name))
+    return answer
+  }
+}

@@ -3,7 +3,9 @@ import { sql } from 'kysely'
 import type { Attachment, MessageId, Reaction, RoomId } from '../../core/model.ts'
 import type { LogStore } from '../storage.ts'
 import { prepareQuery, type Database } from './database.ts'
+import { shareEqual } from './gathering.ts'
 import { messageColumns, toLogRow, toMessage } from './rows.ts'
+import type { Tables } from './tables.ts'
 
 type MessageReads = Pick<
   LogStore,
@@ -30,7 +32,17 @@ const listAbove = prepareQuery((db, roomId: RoomId, above: number, limit: number
   presentMessagesOf(db, roomId).where('seq', '>', above).orderBy('seq').limit(limit),
 )
 
+/** Newest first. */
+async function readLog(db: Database, roomId: RoomId, below: number, limit: number): Promise<Tables['log_rows'][]> {
+  const rows = db.selectFrom('log_rows').selectAll().where('room_id', '=', roomId).where('seq', '<', below)
+  const present = rows.where((where) => where.exists(isThere(db, roomId)))
+  return present.orderBy('seq', 'desc').limit(limit).execute()
+}
+
 export function createMessageReads(db: Database): MessageReads {
+  // What everybody asks who comes to a room.
+  const readBelow = shareEqual(db, listBelow)
+  const readRows = shareEqual(db, readLog)
   return {
     findMessage: async (roomId, messageId) => {
       const [row] = await findPresent(db, roomId, messageId)
@@ -48,7 +60,7 @@ export function createMessageReads(db: Database): MessageReads {
       const query = presentMessagesOf(db, roomId).orderBy('message_id', 'desc').offset(offset).limit(limit)
       return (await query.execute()).map(toMessage)
     },
-    listMessagesBelow: async (roomId, below, limit) => (await listBelow(db, roomId, below, limit)).map(toMessage),
+    listMessagesBelow: async (roomId, below, limit) => (await readBelow(roomId, below, limit)).map(toMessage),
     listMessagesAbove: async (roomId, above, limit) => (await listAbove(db, roomId, above, limit)).map(toMessage),
     findAttachment: (url) => findAttachment(db, url),
     filterAttached: async (urls) => {
@@ -61,14 +73,7 @@ export function createMessageReads(db: Database): MessageReads {
     },
     listReactions: (roomId, messageIds) => listReactions(db, roomId, messageIds),
     countDeletedAfter: (roomId, seqs) => countDeletedAfter(db, roomId, seqs),
-    readLog: async (roomId, below, limit) => {
-      const query = db
-        .selectFrom('log_rows')
-        .selectAll()
-        .where('room_id', '=', roomId)
-        .where((where) => where.exists(isThere(db, roomId)))
-      return (await query.where('seq', '<', below).orderBy('seq', 'desc').limit(limit).execute()).map(toLogRow)
-    },
+    readLog: async (roomId, below, limit) => (await readRows(roomId, below, limit)).map(toLogRow),
   }
 }
 

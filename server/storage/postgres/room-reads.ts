@@ -35,9 +35,9 @@ export function createRoomReads(db: Database, reads: Lane): RoomReads {
       const pair = `${Math.min(one, other)} ${Math.max(one, other)}`
       return (await rooms.where('rooms.pair', '=', pair).executeTakeFirst())?.id ?? null
     },
-    findProject: async (projectId) => (await rooms.where('rooms.project_id', '=', projectId).executeTakeFirst())?.id ?? null,
+    findProject: gather(db, findProjects),
     findMember: (roomId, userId) => findMember({ roomId, userId }),
-    listMembershipsOf: (userId) => listMembershipsOf(db, userId),
+    listMembershipsOf: (userId, roomIds) => listMembershipsOf(db, userId, roomIds),
     listSummaries: (userId) => listSummaries(reads, userId),
     listMembers: async (roomId) => (await readMembers(db, roomId)).map(toMember),
   }
@@ -48,6 +48,13 @@ async function findRooms(db: Database, roomIds: RoomId[]): Promise<(Room | null)
   const rows = await query.where('id', '=', sql<number>`any (${roomIds}::bigint[])`).execute()
   const found = new Map(rows.map((row) => [row.id, toRoom(row)]))
   return roomIds.map((roomId) => found.get(roomId) ?? null)
+}
+
+async function findProjects(db: Database, projectIds: string[]): Promise<(RoomId | null)[]> {
+  const query = db.selectFrom('rooms').select(['id', 'project_id']).where('deleted_at', 'is', null)
+  const rows = await query.where('project_id', '=', sql<string>`any (${projectIds}::text[])`).execute()
+  const found = new Map(rows.map((row) => [row.project_id, row.id]))
+  return projectIds.map((projectId) => found.get(projectId) ?? null)
 }
 
 interface Place {
@@ -83,8 +90,8 @@ export function membersOf(db: Database) {
     .where('members.left_at', 'is', null)
 }
 
-async function listMembershipsOf(db: Database, userId: UserId): Promise<Membership[]> {
-  const rows = await db
+async function listMembershipsOf(db: Database, userId: UserId, roomIds?: RoomId[]): Promise<Membership[]> {
+  const all = db
     .selectFrom('members')
     .innerJoin('rooms', 'rooms.id', 'members.room_id')
     .innerJoin('log as joined', (join) =>
@@ -95,7 +102,8 @@ async function listMembershipsOf(db: Database, userId: UserId): Promise<Membersh
     .selectAll('members')
     .select(['rooms.last_journal', 'rooms.last_position', 'joined.journal', 'joined.position'])
     .orderBy('members.room_id')
-    .execute()
+  const asked = roomIds && all.where('members.room_id', '=', sql<number>`any (${roomIds}::bigint[])`)
+  const rows = await (asked ?? all).execute()
   return rows.map((row) => ({
     member: toMember(row),
     lastStamp: { journal: row.last_journal, position: row.last_position },
