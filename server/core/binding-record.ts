@@ -5,11 +5,14 @@
 import { leaseKeptMs, type Moment } from '../registry/registry.ts'
 import type { RoomId } from './model.ts'
 
+/** Of one membership: `joinedSeq` is that of the event that let him in, so the end of an earlier one says nothing of it. */
+export type Binding = [roomId: RoomId, joinedSeq: number]
+
 /** As the registry keeps it. */
 export interface BindingRecord {
-  rooms: RoomId[]
+  rooms: Binding[]
   /** Ended, and known until then to sockets with a cursor (C12). */
-  remembered: [roomId: RoomId, untilMs: number][]
+  remembered: [...Binding, untilMs: number][]
   /** He is out of them, and sockets with a cursor are to hear so until then (C12). */
   lost: [roomId: RoomId, untilMs: number][]
   /** Those with open sockets of his. One whose lease has run out counts as gone since then. */
@@ -23,52 +26,54 @@ export const bindingMs = 30_000
 /** And is remembered for so long after it; a binding that waits for a first socket does so for as long. */
 export const rememberedMs = 24 * 3_600_000
 
-export const noBindings: BindingRecord = { rooms: [], remembered: [], lost: [], nodes: [], goneAt: null }
+const noBindings: BindingRecord = { rooms: [], remembered: [], lost: [], nodes: [], goneAt: null }
 
 /** What of a record counts now. */
 export function viewBindings(record: BindingRecord | null, { nowMs, leases }: Moment): BindingRecord {
   const { rooms, nodes, goneAt: toldAt, ...past } = record ?? noBindings
   const leaseOf = (node: string) => leases.get(node) ?? 0
   const present = nodes.filter((node) => leaseOf(node) > nowMs)
-  const isKept = ([, untilMs]: [RoomId, number]) => untilMs > nowMs
-  const [remembered, lost] = [past.remembered.filter(isKept), past.lost.filter(isKept)]
+  const remembered = past.remembered.filter(([, , untilMs]) => untilMs > nowMs)
+  const lost = past.lost.filter(([, untilMs]) => untilMs > nowMs)
   if (present.length > 0) return { rooms, remembered, lost, nodes: present, goneAt: null }
   const goneAt = nodes.length > 0 ? Math.max(...nodes.map(leaseOf)) : toldAt
   if (goneAt === null || nowMs < goneAt + bindingMs) return { rooms, remembered, lost, nodes: [], goneAt }
   const untilMs = goneAt + rememberedMs
-  const ended = nowMs < untilMs ? rooms.map((roomId): [RoomId, number] => [roomId, untilMs]) : []
+  const ended = nowMs < untilMs ? rooms.map((binding): [...Binding, number] => [...binding, untilMs]) : []
   return { rooms: [], remembered: [...without(remembered, rooms), ...ended], lost, nodes: [], goneAt }
 }
 
 /** A first socket of his at this node; one with a cursor brings back what is remembered. */
 export function arrive(bindings: BindingRecord, node: string, hasCursor: boolean): BindingRecord {
   const { rooms, remembered, lost, nodes } = bindings
-  const back = hasCursor ? remembered.map(([roomId]) => roomId) : []
+  const back = hasCursor ? remembered.map(([roomId, joinedSeq]): Binding => [roomId, joinedSeq]) : []
   return {
     rooms: unite(rooms, back),
     remembered: hasCursor ? [] : remembered,
     lost,
-    nodes: unite(nodes, [node]),
+    nodes: [...new Set([...nodes, node])],
     goneAt: null,
   }
 }
 
 /** One who has no open socket may open his first when he likes: the binding waits for it. */
-export function bind(bindings: BindingRecord, roomIds: RoomId[]): BindingRecord {
-  const [remembered, lost] = [without(bindings.remembered, roomIds), without(bindings.lost, roomIds)]
-  return { ...bindings, rooms: unite(bindings.rooms, roomIds), remembered, lost, goneAt: null }
+export function bind(bindings: BindingRecord, added: Binding[]): BindingRecord {
+  const [remembered, lost] = [without(bindings.remembered, added), without(bindings.lost, added)]
+  return { ...bindings, rooms: unite(bindings.rooms, added), remembered, lost, goneAt: null }
 }
 
-/** Null where he was not bound to it. */
-export function unbind(bindings: BindingRecord, roomId: RoomId, nowMs: number): BindingRecord | null {
-  const { rooms, remembered, lost } = bindings
-  if (!rooms.includes(roomId) && !remembered.some(([one]) => one === roomId)) return null
-  return {
-    ...bindings,
-    rooms: rooms.filter((one) => one !== roomId),
-    remembered: without(remembered, [roomId]),
-    lost: [...lost, [roomId, nowMs + rememberedMs]],
-  }
+/** The end of his memberships of a room that began before an event of it. */
+export interface Exit {
+  roomId: RoomId
+  beforeSeq: number
+}
+
+/** Null where he was not bound by one of them. */
+export function unbind(bindings: BindingRecord, { roomId, beforeSeq }: Exit, nowMs: number): BindingRecord | null {
+  const stays = ([one, joinedSeq]: Binding | [...Binding, number]) => one !== roomId || joinedSeq >= beforeSeq
+  const [rooms, remembered] = [bindings.rooms.filter(stays), bindings.remembered.filter(stays)]
+  if (rooms.length === bindings.rooms.length && remembered.length === bindings.remembered.length) return null
+  return { ...bindings, rooms, remembered, lost: [...bindings.lost, [roomId, nowMs + rememberedMs]] }
 }
 
 /** His last socket at this node has closed. Null where it knew of none. */
@@ -83,10 +88,14 @@ export function keepMsOf({ nodes }: BindingRecord): number {
   return bindingMs + rememberedMs + (nodes.length > 0 ? leaseKeptMs : 0)
 }
 
-function without(past: [RoomId, number][], roomIds: RoomId[]): [RoomId, number][] {
-  return past.filter(([roomId]) => !roomIds.includes(roomId))
+function without<T extends [RoomId, ...number[]]>(past: T[], bound: Binding[]): T[] {
+  const roomIds = new Set(bound.map(([roomId]) => roomId))
+  return past.filter(([roomId]) => !roomIds.has(roomId))
 }
 
-function unite<T>(some: T[], others: T[]): T[] {
-  return [...new Set([...some, ...others])]
+/** Each room once, with his latest membership of it. */
+export function unite(some: Binding[], others: Binding[]): Binding[] {
+  const all = new Map(some)
+  for (const [roomId, joinedSeq] of others) all.set(roomId, Math.max(joinedSeq, all.get(roomId) ?? 0))
+  return [...all]
 }

@@ -1,24 +1,24 @@
 import { expect, it } from 'vitest'
 import { settle } from '../../test/manual-clock.ts'
-import { createYard, type Yard } from './registered.fixture.ts'
+import { createYard, exitFrom, memberOf, type Yard } from './registered.fixture.ts'
 
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 const kim = 5
 
 async function recordOf(yard: Yard, userId = kim): Promise<string | null | undefined> {
-  return (await yard.database.openStorage().directory.readRecords([`bindings:${userId}`])).values[0]
+  return (await yard.database.openStorage().directory.readRecords([`bound:${userId}`])).values[0]
 }
 
 it('[C1] binds the sockets that are open and those opened later, at every node', async () => {
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
   expect((await two.bindings.open(kim, false)).rooms).toEqual([])
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   expect((await one.bindings.open(kim, false)).rooms).toEqual([7])
   await yard.clock.advance(30_000)
   expect(two.heard).toEqual(['bound 5: 7'])
-  await two.bindings.bind(kim, 8)
+  await two.bindings.bind(kim, memberOf(8))
   expect((await two.bindings.open(kim, false)).rooms).toEqual([7, 8])
   expect(two.heard).toEqual(['bound 5: 7', 'bound 5: 8'])
 })
@@ -27,8 +27,8 @@ it('[C1] tells of a binding once, also of one that is made again', async () => {
   const yard = createYard()
   const node = await yard.open()
   await node.bindings.open(kim, false)
-  await node.bindings.bind(kim, 7)
-  await node.bindings.bind(kim, 7)
+  await node.bindings.bind(kim, memberOf(7))
+  await node.bindings.bind(kim, memberOf(7))
   await node.bindings.reread()
   expect(node.heard).toEqual(['bound 5: 7'])
 })
@@ -38,7 +38,7 @@ it('[C1] a binding outlasts the last socket by 30 s, at whichever node that was'
   const [one, two] = [await yard.open(), await yard.open()]
   await one.bindings.open(kim, false)
   await two.bindings.open(kim, false)
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   await one.bindings.close(kim)
   await yard.clock.advance(120_000)
   expect((await one.bindings.open(kim, false)).rooms).toEqual([7])
@@ -54,7 +54,7 @@ it('[C1] a binding outlasts the last socket by 30 s, at whichever node that was'
 it('[C1] a binding made before there is a socket waits for it', async () => {
   const yard = createYard()
   const node = await yard.open()
-  await node.bindings.bind(kim, 7)
+  await node.bindings.bind(kim, memberOf(7))
   await yard.clock.advance(10 * 60_000)
   expect((await node.bindings.open(kim, false)).rooms).toEqual([7])
 })
@@ -63,7 +63,7 @@ it('[C1] a binding outlives a process', async () => {
   const yard = createYard()
   const one = await yard.open()
   await one.bindings.open(kim, false)
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   await yard.clock.advance(hourMs)
   await one.kill()
   const two = await yard.open()
@@ -75,7 +75,7 @@ it('[C1] the sockets of a process that died count as closed when its lease has r
   const yard = createYard()
   const one = await yard.open()
   await one.bindings.open(kim, false)
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   await one.kill()
   const two = await yard.open()
   await yard.clock.advance(60_000)
@@ -86,7 +86,7 @@ it('[C12] a binding that ended is remembered for 24 h for sockets with a cursor,
   const yard = createYard()
   const node = await yard.open()
   await node.bindings.open(kim, false)
-  await node.bindings.bind(kim, 7)
+  await node.bindings.bind(kim, memberOf(7))
   await node.bindings.close(kim)
   await yard.clock.advance(hourMs)
   expect((await node.bindings.open(kim, false)).rooms).toEqual([])
@@ -104,21 +104,21 @@ it('[C1] who was removed is bound no more, and the binding is not remembered', a
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
   await one.bindings.open(kim, false)
-  for (const roomId of [7, 8]) await one.bindings.bind(kim, roomId)
-  await two.bindings.unbind(kim, 7)
-  await one.bindings.unbind(kim, 7)
+  for (const roomId of [7, 8]) await one.bindings.bind(kim, memberOf(roomId))
+  await two.bindings.unbind(kim, exitFrom(7))
+  await one.bindings.unbind(kim, exitFrom(7))
   expect((await two.bindings.open(kim, true)).rooms).toEqual([8])
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   expect(one.heard).toEqual(['bound 5: 7', 'bound 5: 8', 'bound 5: 7'])
 })
 
 it('[C12] a room that he was bound to and is out of is named for 24 h, until he is bound to it again', async () => {
   const yard = createYard()
   const node = await yard.open()
-  for (const roomId of [7, 8]) await node.bindings.bind(kim, roomId)
-  for (const roomId of [7, 8, 9]) await node.bindings.unbind(kim, roomId)
+  for (const roomId of [7, 8]) await node.bindings.bind(kim, memberOf(roomId))
+  for (const roomId of [7, 8, 9]) await node.bindings.unbind(kim, exitFrom(roomId))
   expect(await node.bindings.open(kim, true)).toEqual({ rooms: [], lost: [7, 8] })
-  await node.bindings.bind(kim, 7)
+  await node.bindings.bind(kim, memberOf(7))
   expect(await node.bindings.open(kim, true)).toEqual({ rooms: [7], lost: [8] })
   await yard.clock.advance(24 * hourMs)
   expect(await node.bindings.open(kim, true)).toEqual({ rooms: [7], lost: [] })
@@ -127,7 +127,7 @@ it('[C12] a room that he was bound to and is out of is named for 24 h, until he 
 it('[C1] nothing is kept of who was never bound when he is removed', async () => {
   const yard = createYard()
   const node = await yard.open()
-  await node.bindings.unbind(kim, 7)
+  await node.bindings.unbind(kim, exitFrom(7))
   expect(await recordOf(yard)).toBeNull()
 })
 
@@ -135,10 +135,10 @@ it('[C2] a node tells its open sockets’ bindings anew when all was lost', asyn
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
   await one.bindings.open(kim, false)
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   const { directory } = yard.database.openStorage()
-  const [record = null] = (await directory.readRecords(['bindings:5'])).values
-  await directory.replaceRecord('bindings:5', { from: record, to: null, beforeMs: null, keepMs: null })
+  const [record = null] = (await directory.readRecords(['bound:5'])).values
+  await directory.replaceRecord('bound:5', { from: record, to: null, beforeMs: null, keepMs: null })
   await one.bindings.restore()
   expect((await two.bindings.open(kim, false)).rooms).toEqual([7])
   expect(one.heard).toEqual(['bound 5: 7'])
@@ -148,7 +148,7 @@ it('[C1] a socket that closes while the registry is away has closed once it is b
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
   await one.bindings.open(kim, false)
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   one.setAway(true)
   await expect(one.bindings.open(kim, false)).rejects.toThrow('away')
   await one.bindings.close(kim)
@@ -162,7 +162,7 @@ it('[C1] a socket that closes while the registry is away has closed also where t
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
   await one.bindings.open(kim, false)
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   one.setAway(true)
   await one.bindings.close(kim)
   one.setAway(false)
@@ -176,7 +176,7 @@ it.each(['lost', 'refused'] as const)(
   async (is) => {
     const yard = createYard()
     const [one, two] = [await yard.open(), await yard.open()]
-    await two.bindings.bind(kim, 7)
+    await two.bindings.bind(kim, memberOf(7))
     one.setTrouble({ nth: 1, is })
     await expect(one.bindings.open(kim, false)).rejects.toThrow('for a test')
     expect(await recordOf(yard)).toMatch(/"nodes":\[\]/)
@@ -186,7 +186,7 @@ it.each(['lost', 'refused'] as const)(
 it('[C1] a socket that could not open, and could not be taken back, counts no more once the registry is there', async () => {
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
-  await two.bindings.bind(kim, 7)
+  await two.bindings.bind(kim, memberOf(7))
   const release = one.hangNext('replaceRecord')
   const opening = one.bindings.open(kim, false)
   await settle()
@@ -206,8 +206,8 @@ it.each([0, 1])('[C1] binds to many rooms at once, with %i sockets', async (sock
   const node = await yard.open()
   const roomIds = Array.from({ length: 120 }, (_, nth) => nth + 1)
   if (sockets > 0) await node.bindings.open(kim, false)
-  await Promise.all(roomIds.map((roomId) => node.bindings.bind(kim, roomId)))
-  await Promise.all(roomIds.slice(1).map((roomId) => node.bindings.unbind(kim, roomId)))
+  await Promise.all(roomIds.map((roomId) => node.bindings.bind(kim, memberOf(roomId))))
+  await Promise.all(roomIds.slice(1).map((roomId) => node.bindings.unbind(kim, exitFrom(roomId))))
   expect((await node.bindings.open(kim, false)).rooms).toEqual([1])
 })
 
@@ -215,12 +215,12 @@ it('[C1] what is read under a lease that ran out takes no binding from open sock
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
   await one.bindings.open(kim, false)
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   one.setAway(true)
   await yard.clock.advance(65_000)
   one.setAway(false)
   await one.bindings.reread()
-  await one.bindings.bind(kim, 8)
+  await one.bindings.bind(kim, memberOf(8))
   await yard.clock.advance(10_000)
   expect((await two.bindings.open(kim, false)).rooms).toEqual([8, 7])
   expect(one.heard).toEqual(['bound 5: 7', 'bound 5: 8'])
@@ -233,7 +233,7 @@ it('[C1] what was read before a socket opened is no news after it', async () => 
   const release = one.hangNext('readRecords')
   const reading = one.bindings.reread()
   await settle()
-  await two.bindings.bind(kim, 7)
+  await two.bindings.bind(kim, memberOf(7))
   expect((await one.bindings.open(kim, false)).rooms).toEqual([7])
   release()
   await reading
@@ -246,11 +246,11 @@ it('[C2] a node tells what is so there in batches, and open sockets’ bindings 
   const [one, two] = [await yard.open(), await yard.open()]
   const userIds = Array.from({ length: 500 }, (_, nth) => nth + 1)
   for (const userId of userIds) await one.bindings.open(userId, false)
-  await one.bindings.bind(500, 7)
+  await one.bindings.bind(500, memberOf(7))
   const { directory } = yard.database.openStorage()
   for (const userId of userIds) {
     const from = (await recordOf(yard, userId)) ?? null
-    await directory.replaceRecord(`bindings:${userId}`, { from, to: null, beforeMs: null, keepMs: null })
+    await directory.replaceRecord(`bound:${userId}`, { from, to: null, beforeMs: null, keepMs: null })
   }
   one.atOnce = 0
   await one.reopen()
@@ -262,7 +262,7 @@ it('[C2] a node tells what is so there in batches, and open sockets’ bindings 
 it('[C1] nothing is held by a process whose lease was never entered', async () => {
   const yard = createYard()
   const two = await yard.open()
-  await two.bindings.bind(kim, 7)
+  await two.bindings.bind(kim, memberOf(7))
   const one = await yard.open({ isAway: true })
   one.setAway(false)
   await expect(one.bindings.open(kim, false)).rejects.toThrow('counts as dead')
@@ -291,7 +291,7 @@ it('[C2] what was under way when the registry was emptied is told anew', async (
   await settle()
   const from = (await recordOf(yard)) ?? null
   const { directory } = yard.database.openStorage()
-  await directory.replaceRecord('bindings:5', { from, to: null, beforeMs: null, keepMs: null })
+  await directory.replaceRecord('bound:5', { from, to: null, beforeMs: null, keepMs: null })
   const reopening = one.reopen()
   await settle()
   release()
@@ -303,7 +303,7 @@ it('[C1] a socket that opens while its user is being bound is bound, too', async
   const yard = createYard()
   const node = await yard.open()
   const releaseFirst = node.hangNext('replaceRecord')
-  const binding = [7, 8].map((roomId) => node.bindings.bind(kim, roomId))
+  const binding = [7, 8].map((roomId) => node.bindings.bind(kim, memberOf(roomId)))
   await settle()
   const release = node.hangNext('readRecords')
   releaseFirst()
@@ -319,7 +319,7 @@ it('[C1] the lease of a process waits for nothing else that it asks', async () =
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
   await one.bindings.open(kim, false)
-  await one.bindings.bind(kim, 7)
+  await one.bindings.bind(kim, memberOf(7))
   one.hangNext('readRecords')
   await yard.clock.advance(180_000)
   expect((await two.bindings.open(kim, false)).rooms).toEqual([7])
@@ -331,7 +331,7 @@ it('[C1] a record outlives its process by days, and not for ever; that of a livi
   await one.bindings.open(kim, false)
   await one.rooms.enter(7, 'a')
   const { directory } = yard.database.openStorage()
-  const areThere = async () => (await directory.readRecords(['bindings:5', 'room:7'])).values.map((value) => value !== null)
+  const areThere = async () => (await directory.readRecords(['bound:5', 'room:7'])).values.map((value) => value !== null)
   await two.kill()
   await yard.clock.advance(10 * dayMs)
   expect(await areThere()).toEqual([true, true])

@@ -1,8 +1,8 @@
 /** To which rooms the users with sockets at this process are bound (C1, C12); the registry holds it for all processes. */
 import type { Moment, Registry } from '../registry/registry.ts'
-import { arrive, bind, depart, keepMsOf, noBindings, unbind, viewBindings, type BindingRecord } from './binding-record.ts'
+import { arrive, bind, depart, keepMsOf, unbind, unite, viewBindings, type BindingRecord, type Exit } from './binding-record.ts'
 import { Holding, restoreAll, settleAll, type Naming } from './holding.ts'
-import type { RoomId, UserId } from './model.ts'
+import type { Member, RoomId, UserId } from './model.ts'
 import type { NodeLease } from './node-lease.ts'
 import { changeRecord, parseRecord } from './records.ts'
 
@@ -24,11 +24,12 @@ export interface Bindings {
    */
   open(userId: UserId, hasCursor: boolean): Promise<OpenBindings>
   /** Binds his sockets, also those at other nodes and those opened later. */
-  bind(userId: UserId, roomId: RoomId): Promise<void>
-  /** He is out of the room, or it is gone: to be said at every node, as each hears of it. */
-  unbind(userId: UserId, roomId: RoomId): Promise<void>
-  /** He was out of the room and may be bound to it again: of that he is told as of a new one, where the registry says so. */
-  lookAgain(userId: UserId, roomId: RoomId): Promise<void>
+  bind(userId: UserId, member: Pick<Member, 'roomId' | 'joinedSeq'>): Promise<void>
+  /**
+   * He is out of the room, or it is gone: to be said at every node, as each hears of it. Where he is a member again and bound as that, he
+   * is told of it as of a new one.
+   */
+  unbind(userId: UserId, exit: Exit): Promise<void>
   /** A socket of his has closed. Where the registry is away, it learns of it at a later beat. */
   close(userId: UserId): Promise<void>
   /** Another node says that his bindings have changed, or may have. */
@@ -47,8 +48,8 @@ export interface OpenBindings {
 
 interface LocalUser {
   sockets: number
-  /** What `onBound` and `open` have told of; none while he has no socket here. */
-  rooms: Set<RoomId>
+  /** What `onBound` and `open` have told of, with his `joinedSeq` in each; none while he has no socket here. */
+  rooms: Map<RoomId, number>
   /** Counts what this process did to his bindings: what was read before is not news then. */
   changes: number
   holding: Holding
@@ -88,16 +89,16 @@ class LocalBindings implements Bindings {
       release: async (node) => void (await this.change(userId, (bindings, { nowMs }) => depart(bindings, node, nowMs))),
       onFree: () => void this.users.delete(userId),
     })
-    const user: LocalUser = { sockets: 0, rooms: new Set(), changes: 0, holding }
+    const user: LocalUser = { sockets: 0, rooms: new Map(), changes: 0, holding }
     this.users.set(userId, user)
     return user
   }
 
   private async admit(userId: UserId, user: LocalUser, hasCursor: boolean): Promise<OpenBindings> {
     const { rooms, lost } = await user.holding.hold((naming) => this.arrive(userId, user, { hasCursor, naming }))
-    for (const roomId of rooms) user.rooms.add(roomId)
+    user.rooms = new Map(unite([...user.rooms], rooms))
     user.changes += 1
-    return { rooms, lost: lost.map(([roomId]) => roomId) }
+    return { rooms: rooms.map(([roomId]) => roomId), lost: lost.map(([roomId]) => roomId) }
   }
 
   /** With what he is bound to here: the registry may have lost that. */
@@ -115,29 +116,23 @@ class LocalBindings implements Bindings {
     return bindings
   }
 
-  async bind(userId: UserId, roomId: RoomId): Promise<void> {
+  async bind(userId: UserId, { roomId, joinedSeq }: Pick<Member, 'roomId' | 'joinedSeq'>): Promise<void> {
     const user = this.localOf(userId)
     await user.holding.inTurn(async () => {
-      const bindings = await this.change(userId, (before) => bind(before, [roomId]))
+      const bindings = await this.change(userId, (before) => bind(before, [[roomId, joinedSeq]]))
       this.note(userId, user, bindings)
     })
     this.options.registry.announceBound(userId)
   }
 
-  async unbind(userId: UserId, roomId: RoomId): Promise<void> {
+  async unbind(userId: UserId, exit: Exit): Promise<void> {
     const user = this.localOf(userId)
-    this.noteUnbound(user, roomId)
+    this.noteUnbound(user, exit.roomId)
     await user.holding.inTurn(async () => {
-      await this.change(userId, (before, { nowMs }) => unbind(before, roomId, nowMs))
-      this.noteUnbound(user, roomId)
+      const bindings = await this.change(userId, (before, { nowMs }) => unbind(before, exit, nowMs))
+      this.noteUnbound(user, exit.roomId)
+      this.note(userId, user, bindings)
     })
-  }
-
-  async lookAgain(userId: UserId, roomId: RoomId): Promise<void> {
-    const user = this.users.get(userId)
-    if (!user) return
-    this.noteUnbound(user, roomId)
-    await this.reread([userId])
   }
 
   private noteUnbound(user: LocalUser, roomId: RoomId): void {
@@ -157,9 +152,9 @@ class LocalBindings implements Bindings {
   /** What is new to this process is told; what was unbound elsewhere is forgotten. */
   private note(userId: UserId, user: LocalUser, { rooms, nodes }: BindingRecord): void {
     if (user.sockets === 0) return
-    const added = rooms.filter((roomId) => !user.rooms.has(roomId))
+    const added = rooms.map(([roomId]) => roomId).filter((roomId) => !user.rooms.has(roomId))
     // A record that does not name this node, as its lease ran out or the registry was emptied, says nothing of what ended here.
-    user.rooms = new Set(user.holding.isAmong(nodes) ? rooms : [...user.rooms, ...rooms])
+    user.rooms = new Map(user.holding.isAmong(nodes) ? rooms : unite([...user.rooms], rooms))
     user.changes += 1
     if (added.length > 0) this.options.onBound(userId, added)
   }
@@ -192,16 +187,19 @@ class LocalBindings implements Bindings {
     return [...this.users.values()].map(({ holding }) => holding)
   }
 
+  /** Resolves with what counts then. */
   private async change(userId: UserId, step: (bindings: BindingRecord, moment: Moment) => BindingRecord | null) {
-    let record: BindingRecord | null = null
-    await changeRecord<BindingRecord>(this.options.registry, nameOf(userId), (before, moment) => {
-      record = step(viewBindings(before, moment), moment)
+    let bindings!: BindingRecord
+    await changeRecord<BindingRecord>(this.options.registry, nameOf(userId), (kept, moment) => {
+      const before = viewBindings(kept, moment)
+      const record = step(before, moment)
+      bindings = record ?? before
       return record && { record, beforeMs: null, keepMs: keepMsOf(record) }
     })
-    return record ?? noBindings
+    return bindings
   }
 }
 
 function nameOf(userId: UserId): string {
-  return `bindings:${userId}`
+  return `bound:${userId}`
 }

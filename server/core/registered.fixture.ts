@@ -40,6 +40,11 @@ export interface Yard {
   open(options?: { carry?: (roomId: RoomId, seats: string[]) => Promise<void>; isAway?: boolean }): Promise<TestNode>
 }
 
+/** A membership of a room that began with its 3rd event. */
+export const memberOf = (roomId: RoomId, joinedSeq = 3) => ({ roomId, joinedSeq })
+/** It ended with the 5th. */
+export const exitFrom = (roomId: RoomId, beforeSeq = 5) => ({ roomId, beforeSeq })
+
 export function createYard(idleMs = 60_000): Yard {
   const clock = createManualClock()
   const database = createMemoryDatabase({ now: () => clock.now() })

@@ -1,9 +1,10 @@
 /** Entering several given rooms at once, for a client with one cursor for all of them (C12), and leaving a room. */
 import type { Membership } from '../storage/storage.ts'
+import type { Exit } from './binding-record.ts'
 import { formatCursor, isCovered, parseCursor, type Cursor } from './cursor.ts'
 import { ChatError } from './errors.ts'
 import type { Hub } from './hub.ts'
-import type { RoomId, UserId } from './model.ts'
+import type { RoomId } from './model.ts'
 import type { Presence } from './presence.ts'
 import { replayRooms, type EnteredAll, type ReplaySources } from './replay.ts'
 import type { Session } from './session.ts'
@@ -21,6 +22,8 @@ export interface Tour {
 export interface EnteredRooms extends EnteredAll {
   /** Those of them that he is in. */
   roomIds: RoomId[]
+  /** The others: he is out of them. */
+  lost: Exit[]
   /** What this process had handed out; all later comes live. */
   upTo: Cursor
 }
@@ -48,10 +51,13 @@ type Yard = ReplaySources & Attendance & { tail: Tail }
 
 /** The session is held from here on, where it was not; nothing that was handed out before is among what it holds. */
 export async function enterRooms(yard: Yard, session: Session, tour: Tour): Promise<EnteredRooms> {
-  const { roomIds, since } = tour
+  const { roomIds, lostIds = [], since } = tour
+  // He may be in thousands of others.
+  const askedIds = [...roomIds, ...lostIds]
+  const listMemberships = async () => (askedIds.length === 0 ? [] : yard.log.listMembershipsOf(session.user.id, askedIds))
   const wanted = since === null || since === '' ? null : parseCursor(since)
   const isKnown = wanted !== null && (await yard.tail.hearUpTo(wanted))
-  await hearHowHeCame(yard, session.user.id, tour)
+  await hearHowHeCame(yard, await listMemberships())
   // Who has gone meanwhile must not be entered: nobody would take him out again.
   if (!session.isOpen) throw new ChatError('unavailable')
   const upTo = yard.tail.position()
@@ -59,14 +65,16 @@ export async function enterRooms(yard: Yard, session: Session, tour: Tour): Prom
   for (const roomId of roomIds) joinRoom(yard, session, roomId)
   try {
     // Asked again now that he is subscribed: a removal before that shows here, a later one comes live.
-    const memberships = await yard.log.listMembershipsOf(session.user.id)
+    const memberships = await listMemberships()
     const isIn = membersAt(upTo, memberships)
-    for (const roomId of roomIds) if (!isIn.has(roomId)) forgetRoom(yard, session, roomId)
+    const lost = roomIds.filter((roomId) => !isIn.has(roomId))
+    for (const roomId of lost) forgetRoom(yard, session, roomId)
     const stays = staysOn(tour, memberships)
     const missed = isKnown ? await replayRooms(yard, session, stays, { from: wanted, upTo }) : null
     const cursorAfter = formatCursor(upTo)
     return {
       roomIds: roomIds.filter((roomId) => isIn.has(roomId)),
+      lost: exitsFrom(lost, memberships),
       upTo,
       cursor: missed === null ? cursorAfter : formatCursor(wanted!),
       cursorAfter,
@@ -84,26 +92,26 @@ export async function enterRooms(yard: Yard, session: Session, tour: Tour): Prom
  * the session that he opens now. With the event that let him in, all that went before it in the room has been handed out; of a room
  * that he lost, with his removal.
  */
-async function hearHowHeCame({ log, tail }: Yard, userId: UserId, { roomIds, lostIds = [] }: Tour): Promise<void> {
-  const wanted = new Set([...roomIds, ...lostIds])
-  if (wanted.size === 0) return
-  for (const { member, joinedStamp, leftStamp } of await log.listMembershipsOf(userId)) {
-    if (wanted.has(member.roomId)) await tail.hearEvent(leftStamp ?? joinedStamp)
-  }
+async function hearHowHeCame({ tail }: Yard, memberships: Membership[]): Promise<void> {
+  for (const { joinedStamp, leftStamp } of memberships) await tail.hearEvent(leftStamp ?? joinedStamp)
 }
 
 /** Of a lost room that he is in again nothing is missed: he has still to enter it. */
-function staysOn({ roomIds, lostIds = [] }: Tour, memberships: Membership[]): Membership[] {
-  const [entered, lost] = [new Set(roomIds), new Set(lostIds)]
-  return memberships.filter(
-    ({ member: { roomId }, leftStamp }) => entered.has(roomId) || (leftStamp !== null && lost.has(roomId)),
-  )
+function staysOn({ roomIds }: Tour, memberships: Membership[]): Membership[] {
+  const entered = new Set(roomIds)
+  return memberships.filter(({ member: { roomId }, leftStamp }) => entered.has(roomId) || leftStamp !== null)
 }
 
 /** One whose removal is still to come live is in until then. */
 function membersAt(upTo: Cursor, memberships: Membership[]): Set<RoomId> {
   const present = memberships.filter(({ leftStamp }) => leftStamp === null || !isCovered(upTo, leftStamp))
   return new Set(present.map(({ member }) => member.roomId))
+}
+
+/** What is not among his memberships is a room that is gone. */
+function exitsFrom(roomIds: RoomId[], memberships: Membership[]): Exit[] {
+  const joined = new Map(memberships.map(({ member: { roomId, joinedSeq } }) => [roomId, joinedSeq]))
+  return roomIds.map((roomId) => ({ roomId, beforeSeq: (joined.get(roomId) ?? Infinity) + 1 }))
 }
 
 function forgetRoom(yard: Yard, session: Session, roomId: RoomId): void {

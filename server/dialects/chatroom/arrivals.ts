@@ -1,4 +1,5 @@
 /** What a socket is told as it enters rooms: their history (C1), or what it missed (C12). */
+import type { Exit } from '../../core/binding-record.ts'
 import { unknownCursor } from '../../core/cursor.ts'
 import { toChatError } from '../../core/errors.ts'
 import type { LiveRooms } from '../../core/live-rooms.ts'
@@ -12,7 +13,7 @@ import type { Seat } from './seat.ts'
 export interface Arrival {
   frames: string[]
   /** He is no member of these. */
-  lost: RoomId[]
+  lost: Exit[]
   /** An error ended these Rooms: they are told again. */
   failed: RoomId[]
 }
@@ -32,7 +33,7 @@ export class Arrivals {
   async enter(seat: Seat, tour: Tour): Promise<Arrival> {
     const { roomIds, lostIds = [], since } = tour
     const entered = await this.enterRooms(seat, tour)
-    const lost = roomIds.filter((roomId) => !entered.roomIds.includes(roomId))
+    const { lost } = entered
     // Without a room there is nothing to resume: the client connects anew.
     if (since && roomIds.length + lostIds.length === 0)
       return { frames: [encodeReload(null, entered.cursorAfter)], lost, failed: [] }

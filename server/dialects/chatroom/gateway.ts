@@ -54,7 +54,7 @@ async function enter({ door, place, formats }: Gate, { user, login, since, limit
   const { sessions } = door.chat
   const format = since === null ? formats.plain : formats.cursor
   const session = sessions.open({ user, format, tokenHash: login.sha256, hasOneRoom: false })
-  const seat = new Seat(session, since)
+  const seat = new Seat(session, since, () => sessions.cursor())
   const unwatch = door.logins.watch(login, {
     onEnded: () => session.end('revoked'),
     onAway: () => session.end('registry_away'),
@@ -115,7 +115,7 @@ class Live implements ConnectionEvents {
     const { seat, frames, connection } = this.parts
     if (!seat.isStale) await seat.session.sendMany(frames)
     if (!seat.session.isOpen) return
-    if (!seat.isStale) seat.session.release()
+    if (!seat.isStale) seat.release()
     seat.begin()
     connection.resume()
   }
@@ -133,12 +133,13 @@ class Live implements ConnectionEvents {
   }
 
   private take(frame: ClientFrame): void {
-    const { rooms } = this.parts.seat
+    const { seat } = this.parts
+    const { rooms } = seat
     if (frame.type === 'blank') return
-    if (frame.type === 'invalid') return this.tell(encodeError(invalidFrame, null, null))
+    if (frame.type === 'invalid') return seat.answer(() => encodeError(invalidFrame, null, null))
     const [only = null] = rooms.size === 1 ? rooms : []
     const roomId = frame.roomId ?? only
-    if (roomId === null) return this.tell(encodeError(roomRequired, null, null))
+    if (roomId === null) return seat.answer(() => encodeError(roomRequired, null, null))
     if (!rooms.has(roomId)) return this.refuse(roomId, new ChatError('forbidden'))
     void this.store(frame, roomId)
   }
@@ -159,16 +160,19 @@ class Live implements ConnectionEvents {
 
   /** The message itself comes with everybody's. */
   private async post({ content, clientKey }: Send, roomId: RoomId): Promise<void> {
-    const { door, place, seat } = this.parts
+    const { door, seat } = this.parts
     const { event } = await door.chat.messages.post(seat.session.user, roomId, { content, clientKey, line: this.line })
     if (clientKey === null) return
     const sent = { roomId, key: clientKey, messageId: event.message.id }
-    this.tell(encodeSent(sent, place.cursorFor(seat)))
+    seat.answer((cursor) => encodeSent(sent, cursor))
   }
 
   private async read({ roomId, messageId }: Read): Promise<void> {
+    const { door, seat } = this.parts
+    const { user } = seat.session
+    await door.chat.queries.getMessage({ kind: 'user', user }, roomId, messageId)
     if (this.line.isBroken) throw new ChatError('unavailable')
-    await this.parts.door.chat.reads.advance(this.parts.seat.session.user, roomId, messageId)
+    await door.chat.reads.advance(user, roomId, messageId)
   }
 
   private onRefused(roomId: RoomId, error: ChatError): void {
@@ -182,14 +186,7 @@ class Live implements ConnectionEvents {
   }
 
   private refuse(roomId: RoomId, error: ChatError): void {
-    const { place, seat } = this.parts
-    this.tell(encodeError(error, roomId, place.cursorFor(seat)))
-  }
-
-  /** To this socket alone, behind what it holds. */
-  private tell(frame: string): void {
-    const { session } = this.parts.seat
-    if (session.isOpen) session.deliver(session.format.join([frame]))
+    this.parts.seat.answer((cursor) => encodeError(error, roomId, cursor))
   }
 
   /** A frame that waits for its turn is stored all the same: its sender has sent it. */

@@ -22,6 +22,16 @@ let sickRoom: string | null = null
 /** Of this room none is read before `slowness` ends. */
 let slowRoom: string | null = null
 let slowness: Promise<void> = Promise.resolve()
+let slowReads = 0
+
+/** Returns what ends the slowness. */
+function holdReads(roomId: string): () => void {
+  slowRoom = roomId
+  slowReads = 0
+  let end = () => {}
+  slowness = new Promise((resolve) => (end = resolve))
+  return end
+}
 
 function withPoison(under: Storage): Storage {
   const log = new Proxy(under.log, {
@@ -29,7 +39,10 @@ function withPoison(under: Storage): Storage {
       const method = Reflect.get(target, name) as (...values: unknown[]) => Promise<unknown>
       return async (...values: unknown[]) => {
         if (name === 'listMessagesBelow' && String(values[0]) === sickRoom) throw new TypeError('a fault of the test')
-        if (name === 'listMessagesBelow' && String(values[0]) === slowRoom) await slowness
+        if (name === 'listMessagesBelow' && String(values[0]) === slowRoom) {
+          slowReads += 1
+          await slowness
+        }
         const result = await Reflect.apply(method, target, values)
         return name === 'append' ? withoutTimes(result as AppendResult) : result
       }
@@ -138,6 +151,19 @@ test('[C10] who would connect while it is closing gets a 409, who is bound waits
   expect(linesOf(roomId).filter((line) => line.endsWith('Room created successfully.')).length).toBeGreaterThan(1)
 })
 
+test('[C10] connect answers the state of the Room that he enters: one that is still to be made is creating', async () => {
+  const { ann, bob, roomId } = await scene()
+  const connect = async (person: Person) => {
+    const { status, body } = await live.connect(roomId, person)
+    return `${status} ${body.state}`
+  }
+  expect(await connect(ann)).toBe('200 creating')
+  expect(await stateOf(roomId, ann)).toBe('closed')
+  const one = await live.open(ann)
+  expect([await connect(ann), await connect(bob)]).toEqual(['200 active', '200 active'])
+  await one.close()
+})
+
 test('[C10] a change while it is not active reaches the database alone', async () => {
   const { ann, bob, roomId } = await scene()
   const one = await open(ann, [roomId])
@@ -226,19 +252,54 @@ test('[C10][C12] a socket with cursors of which two Rooms end at once is in both
   ])
 })
 
+test('[C3][C12] a socket with cursors gets the answers that it held while a Room ended, behind what it is told anew', async () => {
+  const { ann, bob, roomId } = await scene()
+  const other = await live.room([ann, bob])
+  const client = await open(ann, [roomId], '?since=')
+  await live.send(other, bob, 'read slowly')
+  const endSlowness = holdReads(other)
+  const connecting = live.connect(other, ann)
+  await until('it enters the other room', () => slowReads > 0)
+  client.send({ type: 'message', roomId, content: 'kept', key: 'k' })
+  client.send({ type: 'message', roomId: '999999', content: 'refused' })
+  client.send('which room?')
+  await client.settled()
+  const messages = async () => (await live.done(`GET ${chatrooms}/${roomId}/messages`, bob.bearer)).messages as object[]
+  await until('it is stored', async () => (await messages()).length > 0)
+  await postPoison(bob, roomId, other)
+  endSlowness()
+  await connecting
+  await client.have('error', 2)
+  const rest = client.frames.slice(1)
+  expect(rest.map(({ type }) => type).slice(0, 4)).toEqual(['reload', 'history', 'reload', 'history'])
+  expect(rest.slice(4).map(({ type, key, error }) => [type, key ?? error])).toEqual(
+    expect.arrayContaining([
+      ['sent', 'k'],
+      ['error', 'forbidden'],
+      ['error', 'room_required'],
+    ]),
+  )
+  expect(rest).toHaveLength(7)
+  expect(client.textsIn(roomId)).toEqual(['kept', poison])
+  // None of their cursors goes back behind what it was told anew.
+  for (const { cursor } of rest.slice(4).filter((frame) => frame.cursor)) {
+    const back = await live.open(ann, `?since=${cursor}`)
+    await back.settled()
+    expect(back.frames).toEqual([])
+  }
+})
+
 test('[C1] who is removed, added and bound again while his socket has still to enter gets one history, and is online once', async () => {
   const { ann, bob, roomId } = await scene()
   const other = await live.room([ann, bob])
   await live.send(roomId, ann, 'read slowly')
   const client = await live.open(bob)
-  let endSlowness = () => {}
-  slowness = new Promise((resolve) => (endSlowness = resolve))
-  slowRoom = roomId
+  const endSlowness = holdReads(roomId)
   const connecting = [live.connect(roomId, bob)]
   for (const nth of [1, 2]) {
     read.length = 0
     connecting.push(live.connect(other, bob))
-    await until('he is being bound', () => read.includes(`bindings:${bob.id}`))
+    await until('he is being bound', () => read.includes(`bound:${bob.id}`))
     if (nth === 2) break
     await live.done(`DELETE ${chatrooms}/${other}/participants/${bob.username}`, ann.bearer)
     await live.done(`POST ${chatrooms}/${other}/participants`, ann.bearer, { userId: bob.username })
@@ -252,17 +313,20 @@ test('[C1] who is removed, added and bound again while his socket has still to e
   await until('he is offline', async () => (await sessions.listOnline(Number(other))).length === 0)
 })
 
-test('[C1] a removal that is heard of when he is a member again takes no binding away', async () => {
+test('[C1] who is removed and added in one moment is bound no more, until he connects again', async () => {
   const { ann, bob, roomId } = await scene()
   const client = await open(bob, [roomId])
   const { accounts, members } = live.server.app.chat
   const actor = { kind: 'user' as const, user: await accounts.get(ann.id) }
   // One commit, so both are stored when the first is handed out.
   await Promise.all([members.remove(actor, Number(roomId), bob.id), members.add(actor, Number(roomId), bob.id)])
-  await client.have('history', 2)
+  await client.have('participant_removed')
+  await live.send(roomId, ann, 'in between')
+  await live.connect(roomId, bob)
   await live.send(roomId, ann, 'after it')
   await client.have('message')
-  expect(client.textsIn(roomId)).toEqual(['after it'])
+  expect(shownBy(client)).toEqual(['history', 'participant_removed', 'history', 'message'].map((type) => `${type} ${roomId}`))
+  expect(client.textsIn(roomId)).toEqual(['in between', 'after it'])
 })
 
 test('[C10] a Room that fails again and again is given up: its sockets stay, are told so, and are bound to it no more', async () => {

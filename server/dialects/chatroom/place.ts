@@ -3,10 +3,11 @@
  * room's events while it is in its Room, which is active then; so what happens in another state reaches nobody here.
  */
 import { randomUUID } from 'node:crypto'
+import type { Exit } from '../../core/binding-record.ts'
 import { unknownCursor } from '../../core/cursor.ts'
 import { ChatError, toChatError } from '../../core/errors.ts'
 import type { RoomExit } from '../../core/hub.ts'
-import type { RoomId, User, UserId } from '../../core/model.ts'
+import type { Member, RoomId, User, UserId } from '../../core/model.ts'
 import type { RecentStores } from '../../core/recent-messages.ts'
 import { createRegistered, type Registered } from '../../core/registered.ts'
 import type { RoomState } from '../../core/room-lifecycle.ts'
@@ -23,9 +24,9 @@ export interface Place {
   names: UserNames
   /**
    * Binds his sockets to a room of which he is a member, those open now and those opened later (C1); those open at this node have its
-   * history when this resolves. Throws ChatError room_closing, unavailable.
+   * history when this resolves, with the state of the Room that he enters (C10). Throws ChatError room_closing, unavailable.
    */
-  connect(user: User, roomId: RoomId): Promise<void>
+  connect(user: User, member: Member): Promise<RoomState>
   /** Of the Room that all nodes share (C10). Throws ChatError unavailable. */
   stateOf(roomId: RoomId): Promise<RoomState>
 }
@@ -49,7 +50,6 @@ const roomFailed = { error: 'room_failed', message: 'The Room ended by an error;
 export class LivePlace implements Place {
   readonly names: UserNames
   private readonly door: Door
-  private readonly stores: RecentStores
   private readonly registered: Registered<Seat>
   private readonly arrivals: Arrivals
   private readonly seats = new Map<UserId, Set<Seat>>()
@@ -58,7 +58,6 @@ export class LivePlace implements Place {
 
   constructor(door: Door, { stores, names, idleMs }: PlaceParts) {
     this.door = door
-    this.stores = stores
     this.names = names
     this.registered = createRegistered<Seat>({
       registry: stores.registry,
@@ -88,10 +87,13 @@ export class LivePlace implements Place {
     return this.registered.rooms.stateOf(roomId)
   }
 
-  async connect(user: User, roomId: RoomId): Promise<void> {
-    if ((await this.stateOf(roomId)) === 'closing') throw new ChatError('room_closing')
-    await this.registered.bindings.bind(user.id, roomId)
+  async connect(user: User, member: Member): Promise<RoomState> {
+    if ((await this.stateOf(member.roomId)) === 'closing') throw new ChatError('room_closing')
+    await this.registered.bindings.bind(user.id, member)
     await Promise.all([...this.seatsOf(user.id)].map((seat) => seat.settled()))
+    const state = await this.stateOf(member.roomId)
+    // The end of a Room before his: one is made for him with the first socket.
+    return state === 'closed' || state === 'closing' ? 'creating' : state
   }
 
   /** Before 101: puts a socket into the rooms that it is bound to. Resolves with its first frames. Throws ChatError unavailable. */
@@ -148,7 +150,7 @@ export class LivePlace implements Place {
       seat.isStale ||= tour.since === unknownCursor
       this.door.clock.after(retryMs, () => seat.inTurn(again))
     }
-    if (!seat.isStale) seat.session.release()
+    if (!seat.isStale) seat.release()
   }
 
   /** The frames with which it goes on in these rooms; it is held from then on. */
@@ -158,7 +160,7 @@ export class LivePlace implements Place {
     // He may have been removed and bound again before this turn came: an earlier one has entered it then.
     const taken = roomIds.filter((roomId, nth) => isIn[nth] && !seat.session.rooms.has(roomId))
     const { frames, lost, failed } = await this.arrivals.enter(seat, { ...tour, roomIds: taken })
-    for (const roomId of lost) this.lose(seat, roomId)
+    for (const exit of lost) this.lose(seat, exit)
     for (const roomId of failed) this.takeOut(seat, roomId)
     return frames
   }
@@ -177,14 +179,14 @@ export class LivePlace implements Place {
   }
 
   /** He is no member of it, as the bindings do not know yet. */
-  private lose(seat: Seat, roomId: RoomId): void {
-    this.vacate(seat, roomId)
-    this.unbind(seat.session.user.id, roomId)
+  private lose(seat: Seat, exit: Exit): void {
+    this.vacate(seat, exit.roomId)
+    this.unbind(seat.session.user.id, exit)
   }
 
-  private unbind(userId: UserId, roomId: RoomId): void {
+  private unbind(userId: UserId, exit: Exit): void {
     // Where the registry is away, his next socket finds that he is no member.
-    this.tell(this.registered.bindings.unbind(userId, roomId))
+    this.tell(this.registered.bindings.unbind(userId, exit))
   }
 
   private vacate(seat: Seat, roomId: RoomId): void {
@@ -195,22 +197,12 @@ export class LivePlace implements Place {
   }
 
   private onExit(event: RoomExit): void {
-    const { roomId } = event
+    const { roomId, seq } = event
     const isRemoval = event.type === 'member.removed'
     const seats = isRemoval ? [...this.seatsOf(event.userId)] : this.registered.rooms.seatsIn(roomId)
     const userIds = new Set(isRemoval ? [event.userId] : seats.map(({ session }) => session.user.id))
     for (const seat of seats) this.vacate(seat, roomId)
-    for (const userId of userIds) {
-      if (isRemoval) this.tell(this.unbindRemoved(userId, roomId))
-      else this.unbind(userId, roomId)
-    }
-  }
-
-  /** A node that lags hears of his removal when he is a member, and perhaps bound, again: then what the registry says counts. */
-  private async unbindRemoved(userId: UserId, roomId: RoomId): Promise<void> {
-    const { bindings } = this.registered
-    const isBack = (await this.stores.log.findMember(roomId, userId)) !== null
-    await (isBack ? bindings.lookAgain(userId, roomId) : bindings.unbind(userId, roomId))
+    for (const userId of userIds) this.unbind(userId, { roomId, beforeSeq: seq })
   }
 
   private tell(told: Promise<void>): void {
@@ -270,15 +262,10 @@ export class LivePlace implements Place {
   /** A Room that fails again and again: he is bound to it no more. */
   private drop(roomId: RoomId, seat: Seat): void {
     this.takeOut(seat, roomId)
-    this.lose(seat, roomId)
+    this.lose(seat, { roomId, beforeSeq: Infinity })
     seat.inTurn(async () => {
       await this.reenter(seat, roomId)
-      seat.session.deliver(seat.session.format.join([encodeError(roomFailed, roomId, this.cursorFor(seat))]))
+      seat.answer((cursor) => encodeError(roomFailed, roomId, cursor))
     })
-  }
-
-  /** C12: of what it has been handed. */
-  cursorFor({ withCursor }: Seat): string | null {
-    return withCursor ? this.door.chat.sessions.cursor() : null
   }
 }

@@ -182,7 +182,7 @@ describe('cursors', () => {
     const { ann, bob, rooms, client } = await scene()
     const since = cut(client)
     // As it is 30 s after the last socket of hers was closed.
-    const name = `bindings:${ann.id}`
+    const name = `bound:${ann.id}`
     const read = async () => (await storage.directory.readRecords([name])).values[0]!
     await until('her leaving is known', async () => JSON.parse(await read()).goneAt !== null)
     const from = await read()

@@ -2,6 +2,12 @@
 import type { RoomId } from '../../core/model.ts'
 import type { Session } from '../../core/session.ts'
 
+/** A frame that is made when it goes out, so that its cursor never lags behind one that the socket has. */
+type Answer = (cursor: string | null) => string
+
+/** Some hundred bytes each: about as much as a session may hold. */
+const answersMax = 5_000
+
 export class Seat {
   readonly session: Session
   /** C12: null without cursors. */
@@ -15,15 +21,36 @@ export class Seat {
   /** Its first frames are out: what was to be done in its turn is done now. */
   begin!: () => void
   private last: Promise<void>
+  private readonly cursor: () => string
+  /** They outlive what the session holds, which is forgotten where it is told its rooms anew. */
+  private readonly answers: Answer[] = []
 
-  constructor(session: Session, since: string | null) {
+  /** `cursor`: of what has been handed out. */
+  constructor(session: Session, since: string | null, cursor: () => string) {
     this.session = session
     this.since = since
+    this.cursor = cursor
     this.last = new Promise((resolve) => (this.begin = resolve))
   }
 
   get withCursor(): boolean {
     return this.since !== null
+  }
+
+  /** To this socket alone, behind what it holds. */
+  answer(answer: Answer): void {
+    const { session } = this
+    if (!session.isOpen) return
+    // A hand-out that the cursor waits for may be what begins a hold.
+    const cursor = this.withCursor ? this.cursor() : null
+    if (session.held === null) session.deliver(session.format.join([answer(cursor)]))
+    else if (this.answers.push(answer) > answersMax) session.end('too_slow')
+  }
+
+  /** Ends the hold. */
+  release(): void {
+    this.session.release()
+    for (const answer of this.answers.splice(0)) this.answer(answer)
   }
 
   /** One after the other: of two that enter rooms at once, neither could tell up to where the other's frames have gone. */

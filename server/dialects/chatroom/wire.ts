@@ -143,7 +143,8 @@ export const roomWithState = z.strictObject({ ...roomFields, state })
 export const changedParticipant = z.strictObject({ roomId: answerId, ...participant.shape })
 export const removedParticipant = z.strictObject({ roomId: answerId, userId: answerUser })
 export const removedRoom = z.strictObject({ roomId: answerId })
-export const connected = z.strictObject({ roomId: answerId, userId: answerUser, state })
+/** Of the Room that he enters (C10). */
+export const connected = z.strictObject({ roomId: answerId, userId: answerUser, state: state.exclude(['closing', 'closed']) })
 
 const messageFields = {
   messageId: answerId,

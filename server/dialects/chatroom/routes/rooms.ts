@@ -56,9 +56,9 @@ export function roomRoutes(door: Door, place: Place): FastifyPluginAsyncZod {
       const roomId = parseRoomId(request.params.roomId)
       const user = await getNamed(door, request, request.body.userId)
       if (door.chat.settings.isDevelopment) await door.chat.members.touch(user, roomId)
-      await queries.getRoom({ kind: 'user', user }, roomId)
-      await place.connect(user, roomId)
-      return { roomId: String(roomId), userId: user.username, state: await place.stateOf(roomId) }
+      await queries.getRoom({ kind: 'nobody' }, roomId)
+      const state = await place.connect(user, await queries.getMember(roomId, user.id))
+      return { roomId: String(roomId), userId: user.username, state }
     })
   }
 }

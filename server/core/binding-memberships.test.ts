@@ -1,0 +1,43 @@
+/** A binding is of one membership (C1). */
+import { expect, it } from 'vitest'
+import { createYard, exitFrom, memberOf } from './registered.fixture.ts'
+
+const hourMs = 3_600_000
+const kim = 5
+
+it('[C1] the end of a membership takes no binding of a later one, which who heard of it late is told of', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  for (const { bindings } of [one, two]) await bindings.open(kim, false)
+  await one.bindings.bind(kim, memberOf(7))
+  await two.bindings.reread()
+  await one.bindings.unbind(kim, exitFrom(7))
+  await one.bindings.bind(kim, memberOf(7, 6))
+  await two.bindings.unbind(kim, exitFrom(7))
+  expect([one.heard, two.heard]).toEqual([
+    ['bound 5: 7', 'bound 5: 7'],
+    ['bound 5: 7', 'bound 5: 7'],
+  ])
+  expect((await two.bindings.open(kim, false)).rooms).toEqual([7])
+  for (const { bindings } of [one, two]) await bindings.unbind(kim, exitFrom(7, 7))
+  expect((await one.bindings.open(kim, true)).rooms).toEqual([])
+})
+
+it('[C1] a binding of an earlier membership that is made late leaves that of the later one', async () => {
+  const yard = createYard()
+  const node = await yard.open()
+  for (const joinedSeq of [6, 3]) await node.bindings.bind(kim, memberOf(7, joinedSeq))
+  await node.bindings.unbind(kim, exitFrom(7))
+  expect((await node.bindings.open(kim, false)).rooms).toEqual([7])
+})
+
+it('[C12] of a binding that is remembered the end of an earlier membership takes nothing either', async () => {
+  const yard = createYard()
+  const node = await yard.open()
+  await node.bindings.open(kim, false)
+  await node.bindings.bind(kim, memberOf(7, 6))
+  await node.bindings.close(kim)
+  await yard.clock.advance(hourMs)
+  await node.bindings.unbind(kim, exitFrom(7))
+  expect(await node.bindings.open(kim, true)).toEqual({ rooms: [7], lost: [] })
+})
