@@ -33,6 +33,23 @@ const unsweptClock: Clock = {
   soon: systemClock.soon,
 }
 
+/** F4, in ms. */
+const graceMs = 3_000
+
+/** Holds the graces of those who left until a test ends them. */
+function createGraceClock() {
+  let held: (() => void)[] = []
+  const clock: Clock = {
+    ...systemClock,
+    after(ms, call) {
+      if (ms !== graceMs) return systemClock.after(ms, call)
+      held.push(call)
+      return () => void (held = held.filter((one) => one !== call))
+    },
+  }
+  return { clock, count: () => held.length, end: () => held.splice(0).forEach((call) => call()) }
+}
+
 const usually = { timeout: 60_000 }
 let redis: TestRedis
 
@@ -209,20 +226,37 @@ describeServer('two nodes', () => {
     )
 
     it('[F4] show a user online at both with his first session anywhere, and offline 3 s after his last', usually, async () => {
-      const { nodes, people, roomIds } = await openScene()
-      const [ann, bob] = people as [Person, Person]
+      const graces = createGraceClock()
+      const { nodes, people, roomIds } = await openScene(graces.clock)
+      const [ann, bob, cho, dan] = people as [Person, Person, Person, Person]
+      const eve = await enroll(nodes[0], 'eve')
+      await done(nodes[0], `POST ${rooms}/${roomIds[0]}/members`, { user_id: eve.id }, asHost)
+      await until('the graces of who was there to see the nodes joined', () => graces.count() === 2)
+      graces.end()
       const watchers = await Promise.all(nodes.map((node) => open(node, ['feed', roomIds[0]], ann)))
       const newsOf = ({ frames }: Client) => frames.filter(({ user_id }) => user_id === bob.id).map(({ type }) => type)
       const first = await open(nodes[0], ['feed', roomIds[0]], bob)
       await until('his coming', () => watchers.every((watcher) => newsOf(watcher).length === 1))
+      // A node tells who comes and goes in order: when this person's coming is seen, all that it had to say before has been.
+      const expectOnline = async (node: TestServer, person: Person) => {
+        await open(node, ['feed', roomIds[0]], person)
+        for (const watcher of watchers) {
+          await watcher.find('member_online', ({ user_id }) => user_id === person.id)
+          await watcher.settled()
+          expect(newsOf(watcher)).toEqual(['member_online'])
+        }
+      }
       const second = await open(nodes[1], ['feed', roomIds[0]], bob)
+      await expectOnline(nodes[1], cho)
       await first.close()
-      await wait(3_500)
-      for (const watcher of watchers) expect(newsOf(watcher)).toEqual(['member_online'])
-      const left = performance.now()
+      await until('the grace at the first', () => graces.count() === 1)
+      graces.end()
+      await expectOnline(nodes[0], dan)
       await second.close()
+      await until('the grace at the second', () => graces.count() === 1)
+      await expectOnline(nodes[1], eve)
+      graces.end()
       await until('his going', () => watchers.every((watcher) => newsOf(watcher).length === 2))
-      expect(performance.now() - left).toBeGreaterThan(2_900)
       for (const watcher of watchers) expect(newsOf(watcher)).toEqual(['member_online', 'member_offline'])
     })
 
