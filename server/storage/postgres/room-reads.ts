@@ -133,27 +133,25 @@ type SummaryRow = [
 ]
 
 /**
- * Each room looks up what it needs by itself, by way of the primary keys. Older messages are looked for only where the newest was
- * deleted: without statistics, as in a young database or PGlite, the planner reads them all.
+ * What each room knows of itself, and its newest message by way of the primary key. Deleted messages are counted, and an older one is
+ * looked for, only where there is need; in a lateral, as otherwise the planner reads the whole log where it has no statistics (a young
+ * database, PGlite).
  */
 const SUMMARIES = `
-  select r.id, r.kind, r.name, r.ordinal, r.updated_at, m.marker_ordinal, c.members, c.other, d.deleted,
+  select r.id, r.kind, r.name, r.ordinal, r.updated_at, m.marker_ordinal, r.member_count,
+    nullif(case when r.first_member = m.user_id then r.second_member else r.first_member end, m.user_id),
+    case when r.last_deleted_seq > m.marker_seq then (
+      select count(*) from log where room_id = r.id and seq > m.marker_seq and deleted_at is not null
+    ) else 0 end,
     l.message_id, l.author_id, l.content, l.file_url, l.attachments, l.created_at
   from members m
   join rooms r on r.id = m.room_id and r.deleted_at is null
-  cross join lateral (
-    select count(*) as members, min(o.user_id) filter (where o.user_id <> m.user_id) as other
-    from members o where o.room_id = m.room_id and o.left_at is null
-  ) c
   left join lateral (
-    select * from messages where room_id = r.id and seq = r.last_message_seq and deleted_at is null
-    union all
-    (select * from messages where room_id = r.id and deleted_at is null order by message_id desc limit 1)
-    limit 1
+    select * from messages where room_id = r.id and seq = case when r.last_deleted_seq < r.last_message_seq
+      then r.last_message_seq
+      else (select seq from messages where room_id = r.id and deleted_at is null order by message_id desc limit 1)
+    end limit 1
   ) l on true
-  cross join lateral (
-    select count(*) as deleted from log where room_id = m.room_id and seq > m.marker_seq and deleted_at is not null
-  ) d
   where m.user_id = $1 and m.left_at is null
 `
 

@@ -17,6 +17,7 @@ import { guests } from './0012-guests.ts'
 import { reactions } from './0013-reactions.ts'
 import { registry } from './0014-registry.ts'
 import { reactionKinds } from './0015-reaction-kinds.ts'
+import { chatList } from './0016-chat-list.ts'
 
 export interface Migration {
   name: string
@@ -42,4 +43,5 @@ export const migrations: Migration[] = [
   { name: '0013-reactions', sql: reactions },
   { name: '0014-registry', sql: registry },
   { name: '0015-reaction-kinds', sql: reactionKinds },
+  { name: '0016-chat-list', sql: chatList },
 ]
