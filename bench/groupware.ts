@@ -1,8 +1,6 @@
 /** The `groupware` door: its lists and searches beside plain SQL. */
-import { once } from 'node:events'
-import { Agent, request, type IncomingMessage } from 'node:http'
-import { buffer } from 'node:stream/consumers'
 import pg from 'pg'
+import { openAsker } from './asker.ts'
 import type { Context } from './context.ts'
 import { fillCorpus, words, type Corpus } from './corpus.ts'
 import { signToken, startMadang } from './madang.ts'
@@ -40,8 +38,8 @@ export async function measureGroupware(context: Context): Promise<QueryRow[]> {
   try {
     await database.query('analyze')
     const token = await signToken(userId)
-    const ask = (path: string) => get(`http://127.0.0.1:${server.port}/api/chats${path}`, token)
-    return await compare(corpus, { ask, database })
+    const askPath = openAsker(server.port, token)
+    return await compare(corpus, { ask: (path) => askPath(`/api/chats${path}`), database })
   } finally {
     await database.end()
     await server.child.stop()
@@ -107,16 +105,6 @@ async function time(run: () => Promise<void>, times: number): Promise<number[]> 
 
 function p99(values: number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? NaN
-}
-
-const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-
-/** Plainly, over one connection: `fetch` takes about as long as some of the answers. */
-async function get(url: string, token: string): Promise<void> {
-  const asked = request(url, { agent, headers: { authorization: `Bearer ${token}` } }).end()
-  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
-  const text = await buffer(answer)
-  if (answer.statusCode !== 200) throw new Error(`GET ${url}: ${answer.statusCode} ${text.toString()}`)
 }
 
 /** As one would write it at first: the last message and the unread count of each chat, one by one. */
