@@ -36,7 +36,7 @@ describe('[A17] lengths', () => {
     expect(isWithin('a'.repeat(100) + '😀', 100)).toBe(false)
     expect(isWithin('', 0)).toBe(true)
   })
-  it('are those of the decisions', () => {
+  it('are those of the decisions, and a message takes 20 different reactions', () => {
     expect(limits).toEqual({
       message: 10_000,
       name: 100,
@@ -45,6 +45,7 @@ describe('[A17] lengths', () => {
       username: 50,
       passwordBytes: 72,
       clientKey: 128,
+      reactionKinds: 20,
     })
   })
 })
