@@ -245,7 +245,9 @@ export class RoomModel {
     for (const process of this.processes) if (process.leaseUntil <= this.now) process.isTold = false
     if (this.state === 'active' || this.state === 'creating') this.endIfEmpty()
     if (this.changesAt > this.now) return
-    if (this.state === 'idle') this.to('closing', this.now + closingMs)
-    else this.to('closed')
+    if (this.state !== 'idle') return this.to('closed')
+    const { isLeft } = this
+    this.to('closing', this.now + closingMs)
+    this.isLeft = isLeft
   }
 }
