@@ -12,8 +12,8 @@ import { buildPrograms } from './programs.ts'
 
 const traffic = { members: 5, senders: 3, inFlight: 0, rate: 500, seconds: 0.3, warmUpSeconds: 0.1, frameBytes: 100 }
 
-/** What the room does with the nth message (from 1) towards the member who came as number `member` (from 0). */
-type Deliver = (text: string, n: number, member: number) => string[]
+/** What the room does with the nth message (from 1) towards the member who came as number `member` (from 0), as `sender` did. */
+type Deliver = (text: string, n: number, member: number, sender: number) => string[]
 
 const programs = buildPrograms()
 let server: WebSocketServer | undefined
@@ -35,7 +35,8 @@ async function measureRoom(deliver: Deliver): Promise<LoadResult> {
     members.push(socket)
     socket.on('message', (data) => {
       n++
-      members.forEach((member, i) => deliver(String(data), n, i).forEach((text) => member.send(text)))
+      const sender = members.indexOf(socket)
+      members.forEach((member, i) => deliver(String(data), n, i, sender).forEach((text) => member.send(text)))
     })
   })
   await new Promise((resolve) => server?.once('listening', resolve))
@@ -74,12 +75,12 @@ describe.skipIf(programs === undefined)('the load client (skipped without a C co
   })
 
   it("counts one sender's messages that a member got in the wrong order", async () => {
-    const result = await measureRoom(heldBack(20, 4))
+    const result = await measureRoom(heldBackBehindHisNext(20))
     expect(result).toMatchObject({ lost: 0, doubled: 0, reordered: 1, disagree: 1 })
   })
 
   it("counts a member who saw two senders' messages in another order than the others", async () => {
-    const result = await measureRoom(heldBack(20, 1))
+    const result = await measureRoom(heldBackBehindAnother(20))
     expect(result).toMatchObject({ lost: 0, doubled: 0, reordered: 0, disagree: 1 })
   })
 })
@@ -121,13 +122,36 @@ it.skipIf(programs === undefined)(
   30_000,
 )
 
-/** Member 2 gets the nth message only after `by` more; the three senders take turns. */
-function heldBack(nth: number, by: number): Deliver {
-  let held = ''
-  return (text, n, member) => {
+/** Member 2 gets the nth message only after the next one of the same sender. */
+function heldBackBehindHisNext(nth: number): Deliver {
+  let held: string | null = null
+  let from = -1
+  return (text, n, member, sender) => {
     if (member !== 2) return [text]
-    if (n === nth) held = text
-    if (n === nth + by) return [text, held]
-    return n === nth ? [] : [text]
+    if (n === nth) {
+      from = sender
+      held = text
+      return []
+    }
+    if (held === null || sender !== from) return [text]
+    const both = [text, held]
+    held = null
+    return both
+  }
+}
+
+/** Member 2 gets the nth message, and what its sender said meanwhile, only after the next one of another. */
+function heldBackBehindAnother(nth: number): Deliver {
+  const held: string[] = []
+  let from = -1
+  return (text, n, member, sender) => {
+    if (member !== 2) return [text]
+    if (n === nth) from = sender
+    if (sender === from) {
+      held.push(text)
+      return []
+    }
+    from = -1
+    return [text, ...held.splice(0)]
   }
 }
