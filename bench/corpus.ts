@@ -49,6 +49,8 @@ export async function fillCorpus(url: string, userId: number, { messages, chats 
     await storage.directory.markDevelopment()
     const writer = await openWriter(storage.log)
     const otherId = userId + 1
+    const other = { username: `bench${otherId}`, email: `bench${otherId}@example.com`, fullName: '강서연' }
+    await storage.directory.createUser({ ...other, id: otherId, passwordHash: null, origin: 'host' })
     const largeRoomId = await writer.makeRoom([userId, otherId])
     const middle = await writer.post(largeRoomId, otherId, messages, sentence)
     for (let chat = 1; chat < chats; chat++) {
