@@ -10,25 +10,36 @@ alter table rooms
   add column second_member bigint,
   add column last_deleted_seq bigint not null default 0;
 
-create function madang_count_members(p_room bigint, p_change bigint) returns void language plpgsql as $$
-begin
-  update rooms set
-    member_count = member_count + p_change,
-    (first_member, second_member) = (
-      select min(f.user_id), max(f.user_id)
-      from (select user_id from members where room_id = p_room and left_at is null order by user_id limit 2) f)
-  where id = p_room;
-end $$;
-
 create function madang_members_in() returns trigger language plpgsql as $$
 begin
-  perform madang_count_members(room_id, count(*)) from added where left_at is null group by room_id;
+  update rooms r set
+    member_count = r.member_count + a.count,
+    (first_member, second_member) = (
+      select min(l.id), max(l.id)
+      from (
+        select i.id from unnest(a.ids || r.first_member || r.second_member) as i (id) where i.id is not null
+        group by i.id order by i.id limit 2
+      ) l)
+  from (select room_id, count(*) as count, array_agg(user_id) as ids from added where left_at is null group by room_id) a
+  where r.id = a.room_id;
   return null;
 end $$;
 
+-- The rows of those who left stay: they are read only above the second, and only where one of the two leaves.
 create function madang_member_out() returns trigger language plpgsql as $$
+declare
+  v_first bigint;
+  v_second bigint;
+  v_next bigint;
 begin
-  perform madang_count_members(new.room_id, -1);
+  select first_member, second_member into v_first, v_second from rooms where id = new.room_id;
+  if new.user_id in (v_first, v_second) then
+    select user_id into v_next from members
+    where room_id = new.room_id and user_id > v_second and left_at is null order by user_id limit 1;
+    v_first := nullif(case when v_first = new.user_id then v_second else v_first end, new.user_id);
+    v_second := coalesce(v_next, v_first);
+  end if;
+  update rooms set member_count = member_count - 1, first_member = v_first, second_member = v_second where id = new.room_id;
   return null;
 end $$;
 
