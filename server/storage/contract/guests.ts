@@ -112,6 +112,7 @@ function guestRowContract({ open }: Contract): void {
     expect(made.map(({ fullName, avatarUrl }) => ({ ...guest(), name: fullName, avatarUrl }))).toEqual(asked)
     expect(new Set(made.map(({ id }) => id)).size).toBe(20)
     expect(made[3]!.id).toBe(known.id)
+    expect(made.map(({ email }) => email)).toEqual(made.map(({ id }) => `guest${id}@example.com`))
     const found = await directory.findUsers(made.map(({ id }) => id))
     expect(found.map(({ fullName }) => fullName).toSorted()).toEqual([...new Set(asked.map(({ name }) => name))].toSorted())
   })

@@ -52,10 +52,10 @@ async function insertGuests(db: Database, asked: NewGuest[]): Promise<(Row | nul
   const { rows } = await sql<Row>`
     insert into users
       (id, username, username_key, email, full_name, avatar_url, origin, is_active, created_at, updated_at)
-    select id, username, username_key,
+    select made.id, username, username_key,
       -- A number that is given back would be given again, so it is the address that changes.
-      case when exists (select from users where email = 'guest' || id || '@example.com') then gen_random_uuid()::text
-        else 'guest' || id end || '@example.com',
+      case when exists (select from users where email = 'guest' || made.id || '@example.com') then gen_random_uuid()::text
+        else 'guest' || made.id end || '@example.com',
       full_name, avatar_url, 'guest', false, now, now
     from (
       select madang_next_id('user') as id, asked.*
