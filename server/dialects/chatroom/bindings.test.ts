@@ -135,3 +135,11 @@ test('[C1] a socket that finds late that its user was removed takes no binding o
   await opening
   await expectBound()
 })
+
+test('[C1] a second socket at a node brings the first one what was bound at another', async () => {
+  const first = await two.open(bob)
+  await one.connect(roomId, bob)
+  const second = await two.open(bob)
+  await second.have('history')
+  await first.have('history')
+})

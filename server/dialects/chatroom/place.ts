@@ -102,10 +102,10 @@ export class LivePlace implements Place {
     this.seats.set(user.id, this.seatsOf(user.id).add(seat))
     const bound = await this.registered.bindings.open(user.id, seat.withCursor)
     seat.isCounted = true
-    // Of a room that was bound meanwhile it has heard already.
-    const roomIds = bound.rooms.filter((roomId) => !seat.rooms.has(roomId))
-    for (const roomId of roomIds) seat.rooms.add(roomId)
-    return this.enter(seat, { roomIds, lostIds: bound.lost, since: seat.since })
+    for (const roomId of bound.rooms) seat.rooms.add(roomId)
+    // His other sockets here may not have been told of what was bound elsewhere.
+    this.onBound(user.id, bound.rooms)
+    return this.enter(seat, { roomIds: [...seat.rooms], lostIds: bound.lost, since: seat.since })
   }
 
   /** The socket is gone, or was not let in. */
@@ -128,7 +128,8 @@ export class LivePlace implements Place {
       for (const roomId of roomIds) {
         if (seat.rooms.has(roomId)) continue
         seat.rooms.add(roomId)
-        seat.inTurn(() => this.enterLate(seat, roomId))
+        // One that has still to be let in enters it then, with what it missed.
+        if (seat.isCounted) seat.inTurn(() => this.enterLate(seat, roomId))
       }
     }
   }
