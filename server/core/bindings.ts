@@ -12,15 +12,15 @@ const batchSize = 500
 export interface BindingsOptions {
   registry: Registry
   lease: NodeLease
-  /** Rooms that a user with sockets here was bound to, here or at another node; once each. */
+  /** Rooms that a user with sockets here is bound to: as he is bound, here or at another node, and all of them as a socket of his opens. */
   onBound(userId: UserId, roomIds: RoomId[]): void
 }
 
 /** All but `close`, `restore` and `settle` throw RegistryUnavailable. */
 export interface Bindings {
   /**
-   * A socket of his has opened; resolves with the rooms that it is bound to. With a cursor also those that are remembered (C12): he is
-   * bound to them from now on. Where it throws, the socket does not count.
+   * A socket of his has opened; resolves with the rooms that it is bound to, of which `onBound` is told, too. With a cursor also those that
+   * are remembered (C12): he is bound to them from now on. Where it throws, the socket does not count.
    */
   open(userId: UserId, hasCursor: boolean): Promise<OpenBindings>
   /** Binds his sockets, also those at other nodes and those opened later. */
@@ -52,6 +52,8 @@ interface LocalUser {
   rooms: Map<RoomId, number>
   /** Counts what this process did to his bindings: what was read before is not news then. */
   changes: number
+  /** Those that the registry is still being told of: what it answers may be from before them. */
+  exits: Set<Exit>
   holding: Holding
 }
 
@@ -89,16 +91,19 @@ class LocalBindings implements Bindings {
       release: async (node) => void (await this.change(userId, (bindings, { nowMs }) => depart(bindings, node, nowMs))),
       onFree: () => void this.users.delete(userId),
     })
-    const user: LocalUser = { sockets: 0, rooms: new Map(), changes: 0, holding }
+    const user: LocalUser = { sockets: 0, rooms: new Map(), changes: 0, exits: new Set(), holding }
     this.users.set(userId, user)
     return user
   }
 
   private async admit(userId: UserId, user: LocalUser, hasCursor: boolean): Promise<OpenBindings> {
-    const { rooms, lost } = await user.holding.hold((naming) => this.arrive(userId, user, { hasCursor, naming }))
+    const told = await user.holding.hold((naming) => this.arrive(userId, user, { hasCursor, naming }))
+    const { rooms, lost } = withExits(told, user.exits)
     user.rooms = new Map(unite([...user.rooms], rooms))
     user.changes += 1
-    return { rooms: rooms.map(([roomId]) => roomId), lost: lost.map(([roomId]) => roomId) }
+    const roomIds = rooms.map(([roomId]) => roomId)
+    if (roomIds.length > 0) this.options.onBound(userId, roomIds)
+    return { rooms: roomIds, lost: lost.map(([roomId]) => roomId) }
   }
 
   /** With what he is bound to here: the registry may have lost that. */
@@ -127,17 +132,19 @@ class LocalBindings implements Bindings {
 
   async unbind(userId: UserId, exit: Exit): Promise<void> {
     const user = this.localOf(userId)
-    this.noteUnbound(user, exit.roomId)
-    await user.holding.inTurn(async () => {
-      const bindings = await this.change(userId, (before, { nowMs }) => unbind(before, exit, nowMs))
-      this.noteUnbound(user, exit.roomId)
-      this.note(userId, user, bindings)
-    })
+    user.rooms.delete(exit.roomId)
+    user.changes += 1
+    user.exits.add(exit)
+    await user.holding.inTurn(() => this.tellExit(userId, user, exit))
   }
 
-  private noteUnbound(user: LocalUser, roomId: RoomId): void {
-    user.rooms.delete(roomId)
-    user.changes += 1
+  private async tellExit(userId: UserId, user: LocalUser, exit: Exit): Promise<void> {
+    try {
+      const bindings = await this.change(userId, (before, { nowMs }) => unbind(before, exit, nowMs))
+      this.note(userId, user, bindings)
+    } finally {
+      user.exits.delete(exit)
+    }
   }
 
   async close(userId: UserId): Promise<void> {
@@ -150,8 +157,9 @@ class LocalBindings implements Bindings {
   }
 
   /** What is new to this process is told; what was unbound elsewhere is forgotten. */
-  private note(userId: UserId, user: LocalUser, { rooms, nodes }: BindingRecord): void {
+  private note(userId: UserId, user: LocalUser, told: BindingRecord): void {
     if (user.sockets === 0) return
+    const { rooms, nodes } = withExits(told, user.exits)
     const added = rooms.map(([roomId]) => roomId).filter((roomId) => !user.rooms.has(roomId))
     // A record that does not name this node, as its lease ran out or the registry was emptied, says nothing of what ended here.
     user.rooms = new Map(user.holding.isAmong(nodes) ? rooms : unite([...user.rooms], rooms))
@@ -165,14 +173,22 @@ class LocalBindings implements Bindings {
   }
 
   private async rereadBatch(userIds: UserId[]): Promise<void> {
-    const changesOf = (userId: UserId) => this.users.get(userId)?.changes
-    const before = userIds.map(changesOf)
+    const before = userIds.map((userId) => this.users.get(userId)?.changes)
     const { values, ...moment } = await this.options.registry.readRecords(userIds.map(nameOf))
+    const overtaken: Promise<void>[] = []
     for (const [nth, userId] of userIds.entries()) {
       const user = this.users.get(userId)
+      if (!user) continue
       const record = parseRecord(values[nth] ?? null) as BindingRecord | null
-      if (user && user.changes === before[nth]) this.note(userId, user, viewBindings(record, moment))
+      if (user.changes === before[nth]) this.note(userId, user, viewBindings(record, moment))
+      // What was done here meanwhile does not say whether it came before what was done elsewhere.
+      else overtaken.push(this.rereadInTurn(userId, user))
     }
+    await Promise.all(overtaken)
+  }
+
+  private async rereadInTurn(userId: UserId, user: LocalUser): Promise<void> {
+    await user.holding.inTurn(async () => this.note(userId, user, await this.change(userId, () => null)))
   }
 
   restore(): Promise<void> {
@@ -198,6 +214,11 @@ class LocalBindings implements Bindings {
     })
     return bindings
   }
+}
+
+/** What counts once the registry has heard of them. */
+function withExits(told: BindingRecord, exits: Set<Exit>): BindingRecord {
+  return [...exits].reduce((bindings, exit) => unbind(bindings, exit, 0) ?? bindings, told)
 }
 
 function nameOf(userId: UserId): string {

@@ -31,18 +31,25 @@ export class Arrivals {
 
   /** Without `since` it is the history. Throws ChatError unavailable. */
   async enter(seat: Seat, tour: Tour): Promise<Arrival> {
-    const { roomIds, lostIds = [], since } = tour
-    const entered = await this.enterRooms(seat, tour)
+    const { lostIds = [], since } = tour
+    const entered = await this.enterBound(seat, tour)
     const { lost } = entered
     // Without a room there is nothing to resume: the client connects anew.
-    if (since && roomIds.length + lostIds.length === 0)
-      return { frames: [encodeReload(null, entered.cursorAfter)], lost, failed: [] }
+    const isNowhere = entered.isReload ? entered.roomIds.length === 0 : since && tour.roomIds.length + lostIds.length === 0
+    if (isNowhere) return { frames: [encodeReload(null, entered.cursorAfter)], lost, failed: [] }
     if (since !== null && !entered.isReload) return { frames: entered.missed, lost, failed: [] }
     const told = await Promise.all(entered.roomIds.map((roomId) => this.tell(roomId, entered, seat)))
     const failed = entered.roomIds.filter((_, nth) => told[nth] === null)
     // With cursors all of its rooms are told again then: no cursor may say that they were by now.
     const isInVain = failed.length > 0 && seat.withCursor
     return { frames: isInVain ? [] : told.flatMap((frames) => frames ?? []), lost, failed }
+  }
+
+  /** Who was removed before it was in, and is a member again, is not bound any more. */
+  private async enterBound(seat: Seat, tour: Tour): Promise<EnteredRooms> {
+    const entered = await this.enterRooms(seat, tour)
+    for (const roomId of entered.roomIds) if (!seat.rooms.has(roomId)) this.door.chat.sessions.leaveRoom(seat.session, roomId)
+    return { ...entered, roomIds: entered.roomIds.filter((roomId) => seat.rooms.has(roomId)) }
   }
 
   /** What cannot be replayed for an error of ours must not keep him out for good: he is told to reload. */

@@ -136,6 +136,26 @@ test('[C1] a socket that finds late that its user was removed takes no binding o
   await expectBound()
 })
 
+test('[C1] who is removed and added again while a socket enters his room is bound no more, until he connects', async () => {
+  const watching = await two.open(ann)
+  for (const person of [ann, bob]) await one.connect(roomId, person)
+  await watching.have('history')
+  const entering = two.hold('listMembershipsOf')
+  const opening = two.open(bob)
+  await entering.held()
+  await remove()
+  await one.done(`POST ${participants()}`, ann.bearer, { userId: bob.username })
+  await watching.have('participant_added')
+  entering.release()
+  const client = await opening
+  await one.send(roomId, ann, 'not for him')
+  await watching.have('message')
+  await client.settled()
+  expect(client.frames).toEqual([])
+  await one.connect(roomId, bob)
+  await client.have('history')
+})
+
 test('[C1] a second socket at a node brings the first one what was bound at another', async () => {
   const first = await two.open(bob)
   await one.connect(roomId, bob)

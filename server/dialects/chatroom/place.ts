@@ -102,10 +102,8 @@ export class LivePlace implements Place {
     this.seats.set(user.id, this.seatsOf(user.id).add(seat))
     const bound = await this.registered.bindings.open(user.id, seat.withCursor)
     seat.isCounted = true
-    for (const roomId of bound.rooms) seat.rooms.add(roomId)
-    // His other sockets here may not have been told of what was bound elsewhere.
-    this.onBound(user.id, bound.rooms)
-    return this.enter(seat, { roomIds: [...seat.rooms], lostIds: bound.lost, since: seat.since })
+    const roomIds = [...new Set([...bound.rooms, ...seat.rooms])]
+    return this.enter(seat, { roomIds, lostIds: bound.lost, since: seat.since })
   }
 
   /** The socket is gone, or was not let in. */
@@ -156,27 +154,28 @@ export class LivePlace implements Place {
 
   /** The frames with which it goes on in these rooms; it is held from then on. */
   private async enter(seat: Seat, tour: Tour): Promise<string[]> {
-    const { roomIds } = tour
-    const isIn = await Promise.all(roomIds.map((roomId) => this.takeSeat(seat, roomId)))
+    const { session, rooms } = seat
+    await Promise.all(tour.roomIds.map((roomId) => this.takeSeat(seat, roomId)))
+    const left = tour.roomIds.filter((roomId) => !rooms.has(roomId))
     // He may have been removed and bound again before this turn came: an earlier one has entered it then.
-    const taken = roomIds.filter((roomId, nth) => isIn[nth] && !seat.session.rooms.has(roomId))
-    const { frames, lost, failed } = await this.arrivals.enter(seat, { ...tour, roomIds: taken })
+    const roomIds = tour.roomIds.filter((roomId) => rooms.has(roomId) && !session.rooms.has(roomId))
+    const lostIds = [...(tour.lostIds ?? []), ...left]
+    const { frames, lost, failed } = await this.arrivals.enter(seat, { roomIds, lostIds, since: tour.since })
     for (const exit of lost) this.lose(seat, exit)
     for (const roomId of failed) this.takeOut(seat, roomId)
     return frames
   }
 
-  /** False where it is not to be in any more. */
-  private async takeSeat(seat: Seat, roomId: RoomId): Promise<boolean> {
+  /** Unless it is not to be in any more. */
+  private async takeSeat(seat: Seat, roomId: RoomId): Promise<void> {
     while (seat.rooms.has(roomId)) {
       const hasEntered = await this.registered.rooms.enter(roomId, seat)
       if (hasEntered && seat.rooms.has(roomId)) {
         this.door.log.info('User entered the Room.', { userId: seat.session.user.username, roomId })
-        return true
+        return
       }
       if (!hasEntered) await this.pause(closingRetryMs)
     }
-    return false
   }
 
   /** He is no member of it, as the bindings do not know yet. */

@@ -267,4 +267,16 @@ describe('reloads', () => {
     await fresh.settled()
     expect(fresh.frames).toEqual([])
   })
+
+  test('[C12] so it is for who is out of all his rooms, where the cursor does not tell what he missed', async () => {
+    const [ann, dan] = (await live.signedIn('ann', 'dan')) as [Person, Person]
+    const roomId = await live.room([ann, dan])
+    await live.connect(roomId, dan)
+    await live.done(`DELETE ${chatrooms}/${roomId}/participants/${dan.username}`, ann.bearer)
+    for (let opened = 0; opened < 2; opened++) {
+      const client = await live.open(dan, '?since=garbage')
+      expect(await client.have('reload')).toMatchObject([{ roomId: null }])
+      await client.close()
+    }
+  })
 })
