@@ -125,11 +125,15 @@ function parseFrames(bytes: Uint8Array): TestFrame[] {
   return lines.map((line) => JSON.parse(line) as TestFrame)
 }
 
-/** Waits for what must come; fails after 10 s, or what is said, with what it waited for. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+/** Waits for what must come; fails after 10 s, or what is said, with what it waited for: a function can say what there is by then. */
+export async function until(
+  what: string | (() => string),
+  isSo: () => boolean | Promise<boolean>,
+  withinMs = 10_000,
+): Promise<void> {
   const deadline = Date.now() + withinMs
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`did not come: ${what}`)
+    if (Date.now() > deadline) throw new Error(`did not come: ${typeof what === 'string' ? what : what()}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }

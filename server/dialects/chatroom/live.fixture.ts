@@ -78,7 +78,10 @@ function listen(socket: WebSocket): Client {
     send: (frame) => socket.send(typeof frame === 'string' || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame)),
     async have(type, count = 1) {
       const found = () => frames.filter((frame) => frame.type === type)
-      await until(`${count} of ${type} (there are ${JSON.stringify(frames)})`, () => found().length >= count)
+      await until(
+        () => `${count} of ${type} (there are ${JSON.stringify(frames)})`,
+        () => found().length >= count,
+      )
       return found()
     },
     textsIn: (roomId) =>

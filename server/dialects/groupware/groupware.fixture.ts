@@ -99,7 +99,10 @@ async function openListener(address: string, headers: Credential): Promise<Liste
   const listener: Listener = {
     frames,
     async have(count) {
-      await until(`${count} frames (there are ${JSON.stringify(frames)})`, () => frames.length > count)
+      await until(
+        () => `${count} frames (there are ${JSON.stringify(frames)})`,
+        () => frames.length > count,
+      )
       return frames.slice(1)
     },
     close: () => closing.abort(),

@@ -98,7 +98,10 @@ function openClient(socket: WebSocket): Client {
     closedWith: null,
     send: (content, key) => socket.send(JSON.stringify({ content, ...(key !== undefined && { key }) })),
     async have(count) {
-      await until(`${count} frames (there are ${JSON.stringify(frames)})`, () => frames.length >= count)
+      await until(
+        () => `${count} frames (there are ${JSON.stringify(frames)})`,
+        () => frames.length >= count,
+      )
       return frames
     },
     contents: () => frames.map((frame) => frame.content),

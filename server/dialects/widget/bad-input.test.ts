@@ -45,7 +45,10 @@ async function openRaw(query = 'EIO=4&transport=websocket'): Promise<Raw> {
     send: (...frames) => frames.forEach((frame) => socket.send(frame)),
     async find(start) {
       const found = () => raw.heard.find((frame) => frame.startsWith(start))
-      await until(`${start} (there is ${JSON.stringify(raw.heard)})`, () => found() !== undefined)
+      await until(
+        () => `${start} (there is ${JSON.stringify(raw.heard)})`,
+        () => found() !== undefined,
+      )
       return found()!
     },
     async closed() {

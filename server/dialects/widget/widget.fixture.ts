@@ -74,7 +74,10 @@ export function openGuest({ url }: Pick<TestServer, 'url'>, token: string, optio
     connects: 0,
     refusals: [],
     async have(count) {
-      await until(`${count} events (there are ${JSON.stringify(heard)})`, () => heard.length >= count)
+      await until(
+        () => `${count} events (there are ${JSON.stringify(heard)})`,
+        () => heard.length >= count,
+      )
       return heard
     },
     messages: () => heard.flatMap(({ name, data }) => (name === 'history' ? data : name === 'chat message' ? [data] : [])),
