@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Bus } from '../server/bus/bus.ts'
 import { createMemoryBus } from '../server/bus/memory/memory-bus.ts'
 import { openChat, type Chat } from '../server/core/chat.ts'
+import type { Binding } from '../server/core/binding-record.ts'
 import type { Clock } from '../server/core/clock.ts'
 import type { ChatEvent } from '../server/core/events.ts'
 import type { RoomId, User } from '../server/core/model.ts'
@@ -87,10 +88,15 @@ export async function connectAll(chat: Chat, user: User, since = ''): Promise<Te
   return admit(client, await chat.sessions.enterAll(client.session, since))
 }
 
-/** Enters these rooms as a live client; `since` as in `Sessions.enterRooms`. */
+/** Enters those of these rooms of which he is a member, as a live client; `since` as in `Sessions.enterRooms`. */
 export async function connectSeveral(chat: Chat, user: User, roomIds: RoomId[], since = ''): Promise<TestClient> {
   const client = openClient(chat, user, { format: followingFormat, hasOneRoom: false })
-  return admit(client, await chat.sessions.enterRooms(client.session, { roomIds, since }))
+  const bindings: Binding[] = []
+  for (const roomId of roomIds) {
+    const member = await chat.queries.getMember(roomId, user.id).catch(() => null)
+    bindings.push([roomId, member?.joinedSeq ?? 0])
+  }
+  return admit(client, await chat.sessions.enterRooms(client.session, { bindings, lost: [], since }, () => true))
 }
 
 /** Opened, and in no room yet. */

@@ -18,9 +18,9 @@ it('[C1] the end of a membership takes no binding of a later one, which who hear
     ['bound 5: 7', 'bound 5: 7'],
     ['bound 5: 7', 'bound 5: 7'],
   ])
-  expect((await two.bindings.open(kim, false)).rooms).toEqual([7])
+  expect((await two.arrive(kim, false)).rooms).toEqual([7])
   for (const { bindings } of [one, two]) await bindings.unbind(kim, exitFrom(7, 7))
-  expect((await one.bindings.open(kim, true)).rooms).toEqual([])
+  expect((await one.arrive(kim, true)).rooms).toEqual([])
 })
 
 it('[C1] a binding of an earlier membership that is made late leaves that of the later one', async () => {
@@ -28,16 +28,41 @@ it('[C1] a binding of an earlier membership that is made late leaves that of the
   const node = await yard.open()
   for (const joinedSeq of [6, 3]) await node.bindings.bind(kim, memberOf(7, joinedSeq))
   await node.bindings.unbind(kim, exitFrom(7))
-  expect((await node.bindings.open(kim, false)).rooms).toEqual([7])
+  expect((await node.arrive(kim, false)).rooms).toEqual([7])
 })
 
 it('[C12] of a binding that is remembered the end of an earlier membership takes nothing either', async () => {
   const yard = createYard()
   const node = await yard.open()
-  await node.bindings.open(kim, false)
+  await node.arrive(kim, false)
   await node.bindings.bind(kim, memberOf(7, 6))
   await node.bindings.close(kim)
   await yard.clock.advance(hourMs)
   await node.bindings.unbind(kim, exitFrom(7))
-  expect(await node.bindings.open(kim, true)).toEqual({ rooms: [7], lost: [] })
+  expect(await node.arrive(kim, true)).toEqual({ rooms: [7], lost: [] })
+})
+
+it('[C1] a node that has not heard of the end of a membership brings it back to none', async () => {
+  const yard = createYard()
+  const [one, two] = [await yard.open(), await yard.open()]
+  for (const { bindings } of [one, two]) await bindings.open(kim, false)
+  await one.bindings.bind(kim, memberOf(7))
+  await two.bindings.reread()
+  await one.bindings.unbind(kim, exitFrom(7))
+  expect(await two.arrive(kim, false)).toEqual({ rooms: [], lost: [7] })
+  await two.bindings.restore()
+  await two.bindings.bind(kim, memberOf(7))
+  await one.bindings.reread()
+  expect(one.heard).toEqual(['bound 5: 7'])
+  await two.bindings.bind(kim, memberOf(7, 6))
+  expect((await one.arrive(kim, false)).rooms).toEqual([7])
+})
+
+it('[C10] who was taken out of a Room that fails, and is a member all the same, may be bound again', async () => {
+  const node = await createYard().open()
+  await node.bindings.open(kim, false)
+  await node.bindings.bind(kim, memberOf(7))
+  await node.bindings.unbind(kim, { roomId: 7, beforeSeq: Infinity, stamp: null })
+  await node.bindings.bind(kim, memberOf(7))
+  expect(await node.arrive(kim, true)).toEqual({ rooms: [7], lost: [] })
 })

@@ -1,6 +1,18 @@
 /** To which rooms the users with sockets at this process are bound (C1, C12); the registry holds it for all processes. */
 import type { Moment, Registry } from '../registry/registry.ts'
-import { arrive, bind, depart, keepMsOf, unbind, unite, viewBindings, type BindingRecord, type Exit } from './binding-record.ts'
+import {
+  arrive,
+  bind,
+  depart,
+  keepMsOf,
+  unbind,
+  unite,
+  viewBindings,
+  type Binding,
+  type BindingRecord,
+  type Ended,
+  type Exit,
+} from './binding-record.ts'
 import { Holding, restoreAll, settleAll, type Naming } from './holding.ts'
 import type { Member, RoomId, UserId } from './model.ts'
 import type { NodeLease } from './node-lease.ts'
@@ -13,7 +25,7 @@ export interface BindingsOptions {
   registry: Registry
   lease: NodeLease
   /** Rooms that a user with sockets here is bound to: as he is bound, here or at another node, and all of them as a socket of his opens. */
-  onBound(userId: UserId, roomIds: RoomId[]): void
+  onBound(userId: UserId, bindings: Binding[]): void
 }
 
 /** All but `close`, `restore` and `settle` throw RegistryUnavailable. */
@@ -41,9 +53,9 @@ export interface Bindings {
 }
 
 export interface OpenBindings {
-  rooms: RoomId[]
-  /** He was bound to these in the last 24 h, until he was out of them. */
-  lost: RoomId[]
+  rooms: Binding[]
+  /** By these he was bound in the last 24 h, until he was out. */
+  lost: Ended[]
 }
 
 interface LocalUser {
@@ -101,9 +113,8 @@ class LocalBindings implements Bindings {
     const { rooms, lost } = withExits(told, user.exits)
     user.rooms = new Map(unite([...user.rooms], rooms))
     user.changes += 1
-    const roomIds = rooms.map(([roomId]) => roomId)
-    if (roomIds.length > 0) this.options.onBound(userId, roomIds)
-    return { rooms: roomIds, lost: lost.map(([roomId]) => roomId) }
+    if (rooms.length > 0) this.options.onBound(userId, rooms)
+    return { rooms, lost: lost.map(({ roomId, joinedSeq, stamp }) => ({ roomId, joinedSeq, stamp })) }
   }
 
   /** With what he is bound to here: the registry may have lost that. */
@@ -160,7 +171,7 @@ class LocalBindings implements Bindings {
   private note(userId: UserId, user: LocalUser, told: BindingRecord): void {
     if (user.sockets === 0) return
     const { rooms, nodes } = withExits(told, user.exits)
-    const added = rooms.map(([roomId]) => roomId).filter((roomId) => !user.rooms.has(roomId))
+    const added = rooms.filter(([roomId]) => !user.rooms.has(roomId))
     // A record that does not name this node, as its lease ran out or the registry was emptied, says nothing of what ended here.
     user.rooms = new Map(user.holding.isAmong(nodes) ? rooms : unite([...user.rooms], rooms))
     user.changes += 1
@@ -173,14 +184,15 @@ class LocalBindings implements Bindings {
   }
 
   private async rereadBatch(userIds: UserId[]): Promise<void> {
-    const before = userIds.map((userId) => this.users.get(userId)?.changes)
+    const before = userIds.map((userId) => ({ ...this.users.get(userId) }))
     const { values, ...moment } = await this.options.registry.readRecords(userIds.map(nameOf))
     const overtaken: Promise<void>[] = []
     for (const [nth, userId] of userIds.entries()) {
       const user = this.users.get(userId)
       if (!user) continue
       const record = parseRecord(values[nth] ?? null) as BindingRecord | null
-      if (user.changes === before[nth]) this.note(userId, user, viewBindings(record, moment))
+      const { holding, changes } = before[nth]!
+      if (user.holding === holding && user.changes === changes) this.note(userId, user, viewBindings(record, moment))
       // What was done here meanwhile does not say whether it came before what was done elsewhere.
       else overtaken.push(this.rereadInTurn(userId, user))
     }

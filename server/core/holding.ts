@@ -13,7 +13,7 @@ export interface Held {
   hold(naming: Naming): Promise<object | null>
   /** Tells the registry that nobody here is in it any more. */
   release(node: string): Promise<void>
-  /** Nobody here is in it, the registry knows so, and nothing waits for its turn: to be forgotten. */
+  /** Nobody here is in it, the registry knows so, and nothing waits for its turn: to be forgotten. Once: another may take its place. */
   onFree(): void
 }
 
@@ -27,6 +27,7 @@ export class Holding {
   private isSure = false
   private doubts = 0
   private waiting = 0
+  private isFree = false
   private last: Promise<unknown> = Promise.resolve()
 
   constructor(held: Held) {
@@ -43,7 +44,9 @@ export class Holding {
 
   private endTurn(): void {
     this.waiting -= 1
-    if (this.waiting === 0 && this.name === null && !this.held.isWanted()) this.held.onFree()
+    if (this.isFree || this.waiting > 0 || this.name !== null || this.held.isWanted()) return
+    this.isFree = true
+    this.held.onFree()
   }
 
   /** Makes the registry hold what is so here, when its turn comes. False where it may not be held now. */

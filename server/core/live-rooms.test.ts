@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { settle } from '../../test/manual-clock.ts'
 import { ChatError } from './errors.ts'
 import { createYard } from './registered.fixture.ts'
 
@@ -175,4 +176,19 @@ it('[C10] a Room that could not be activated anew after an error is activated at
   expect(await node.rooms.stateOf(7)).toBe('creating')
   await yard.clock.advance(10_000)
   expect(await node.rooms.stateOf(7)).toBe('active')
+})
+
+it('[C10] a Room that is entered again while hundreds are told anew is not forgotten with the one before it', async () => {
+  const node = await createYard().open()
+  const roomIds = Array.from({ length: 201 }, (_, nth) => nth + 1)
+  for (const roomId of roomIds) await node.rooms.enter(roomId, 'a')
+  const last = roomIds.at(-1)!
+  const release = node.hangNext('replaceRecord')
+  const restoring = node.rooms.restore()
+  await settle()
+  await node.rooms.leave(last, 'a')
+  await node.rooms.enter(last, 'b')
+  release()
+  await restoring
+  expect(node.rooms.seatsIn(last)).toEqual(['b'])
 })

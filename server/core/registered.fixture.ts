@@ -30,6 +30,8 @@ export interface TestNode extends Registered<string>, Outages {
   logins: Logins
   /** What it was told and what it logged, in order. */
   heard: string[]
+  /** A socket opens: the rooms that it is bound to, and those of memberships that have ended. */
+  arrive(userId: UserId, hasCursor: boolean): Promise<{ rooms: RoomId[]; lost: RoomId[] }>
   /** The process ends without a word. */
   kill(): Promise<void>
 }
@@ -43,7 +45,7 @@ export interface Yard {
 /** A membership of a room that began with its 3rd event. */
 export const memberOf = (roomId: RoomId, joinedSeq = 3) => ({ roomId, joinedSeq })
 /** It ended with the 5th. */
-export const exitFrom = (roomId: RoomId, beforeSeq = 5) => ({ roomId, beforeSeq })
+export const exitFrom = (roomId: RoomId, beforeSeq = 5) => ({ roomId, beforeSeq, stamp: { journal: 1, position: beforeSeq } })
 
 export function createYard(idleMs = 60_000): Yard {
   const clock = createManualClock()
@@ -71,11 +73,16 @@ export function createYard(idleMs = 60_000): Yard {
           await carry(roomId, seats)
         },
         drop: (roomId, seats) => void heard.push(`drop ${roomId}: ${seats.join(' ')}`),
-        onBound: (userId: UserId, roomIds) => void heard.push(`bound ${userId}: ${roomIds.join(' ')}`),
+        onBound: (userId: UserId, bindings) =>
+          void heard.push(`bound ${userId}: ${bindings.map(([roomId]) => roomId).join(' ')}`),
       })
       registered.start()
       await settle()
-      return Object.assign(outages, { ...registered, logins, heard, kill: () => registered.stop() })
+      const arrive = async (userId: UserId, hasCursor: boolean) => {
+        const { rooms, lost } = await registered.bindings.open(userId, hasCursor)
+        return { rooms: rooms.map(([roomId]) => roomId), lost: lost.map(({ roomId }) => roomId) }
+      }
+      return Object.assign(outages, { ...registered, logins, heard, arrive, kill: () => registered.stop() })
     },
   }
 }

@@ -40,25 +40,25 @@ export function replayRoom(sources: ReplaySources, session: Session, member: Mem
   return encodeMissed(sources, session, stays, { ...span, explicitReads: true })
 }
 
-/** Of several rooms, by what the user's memberships are now that he is subscribed. Null where it is too much. */
-export function replayRooms(sources: ReplaySources, session: Session, memberships: Membership[], span: Span) {
-  return encodeMissed(sources, session, staysOf(memberships, span), { ...span, explicitReads: true })
+/** Of several rooms. Null where it is too much. */
+export function replayRooms(sources: ReplaySources, session: Session, stays: Stay[], span: Span) {
+  return encodeMissed(sources, session, stays.filter(mayBeMissedAfter(span)), { ...span, explicitReads: true })
 }
 
 /** Of all rooms of the user. Null where it is too much. */
 export async function replayAll(sources: ReplaySources, session: Session, span: Span): Promise<string[] | null> {
   // Asked again now that he is subscribed: what was committed before V shows here.
   const memberships = await sources.log.listMembershipsOf(session.user.id)
-  return encodeMissed(sources, session, staysOf(memberships, span), { ...span, explicitReads: false })
-}
-
-function staysOf(memberships: Membership[], { from }: Span): Stay[] {
-  return memberships.filter((membership) => mayHaveMissed(membership, from)).map(stayOf)
+  const stays = memberships.map(stayOf).filter(mayBeMissedAfter(span))
+  return encodeMissed(sources, session, stays, { ...span, explicitReads: false })
 }
 
 /** What is covered needs no further look, so a thousand chats in which nothing happened cost none. */
-function mayHaveMissed({ lastStamp, leftStamp }: Membership, from: Cursor): boolean {
-  return !isCovered(from, leftStamp ?? lastStamp)
+function mayBeMissedAfter({ from }: Span): (stay: Stay) => boolean {
+  return ({ lastStamp, leftStamp }) => {
+    const end = leftStamp ?? lastStamp
+    return end === null || !isCovered(from, end)
+  }
 }
 
 function stayOf({ member: { roomId, joinedSeq }, leftStamp, lastStamp }: Membership): Stay {

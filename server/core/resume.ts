@@ -5,7 +5,7 @@
 import type { LogStore } from '../storage/storage.ts'
 import { advance, isCovered, type Cursor } from './cursor.ts'
 import type { Fact, LogRow, ReactionAdded, ReactionRemoved, ReadAdvanced } from './events.ts'
-import type { RoomId, Stamp } from './model.ts'
+import type { Member, RoomId, Stamp } from './model.ts'
 
 /** Most have missed little, and of a room that was missed much the rest comes in larger pages. */
 const firstPageRows = 32
@@ -123,6 +123,25 @@ export async function findHeardSeq(log: LogStore, roomId: RoomId, upTo: Cursor):
   return 0
 }
 
+/**
+ * How a membership ended, of one who is in again since the event `below`. Null where more rows than the limit are between the two, or he
+ * did not leave.
+ */
+export async function findLeftStamp(
+  log: LogStore,
+  { roomId, userId, joinedSeq }: Pick<Member, 'roomId' | 'userId' | 'joinedSeq'>,
+  { below, limit }: { below: number; limit: number },
+): Promise<Stamp | null> {
+  let stamp: Stamp | null = null
+  let count = 0
+  for await (const row of walk((before, rows) => log.readLog(roomId, before, rows), seqOf, below)) {
+    if (row.seq <= joinedSeq) return stamp
+    if (row.type === 'member.removed' && row.userId === userId) stamp = row.stamp
+    if (++count > limit) return null
+  }
+  return stamp
+}
+
 async function collectReads(log: LogStore, roomId: RoomId, { from, upTo, explicitReads, limit }: Gap) {
   const reads: ReadAdvanced[] = []
   const read = (below: number, count: number) => log.readMarkers(roomId, { explicit: explicitReads, below, limit: count })
@@ -134,9 +153,12 @@ async function collectReads(log: LogStore, roomId: RoomId, { from, upTo, explici
   return reads
 }
 
-/** From the newest back, in pages that grow. */
-async function* walk<T>(read: (below: number, count: number) => Promise<T[]>, placeOf: (item: T) => number): AsyncGenerator<T> {
-  let below = Number.MAX_SAFE_INTEGER
+/** From the newest `below` back, in pages that grow. */
+async function* walk<T>(
+  read: (below: number, count: number) => Promise<T[]>,
+  placeOf: (item: T) => number,
+  below = Number.MAX_SAFE_INTEGER,
+): AsyncGenerator<T> {
   for (let count = firstPageRows; ; count = Math.min(count * 4, pageRowsMax)) {
     const page = await read(below, count)
     yield* page

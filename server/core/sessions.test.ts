@@ -81,6 +81,7 @@ async function enterAsHeGoes(way: 'enterRoom' | 'enterAll' | 'enterRooms' | 'ent
   await chat.messages.post(users[0]!, roomId, { content: 'missed' })
   await settle()
   const { session } = openSession(chat, users[1]!)
+  const { joinedSeq } = await chat.queries.getMember(roomId, 2)
   let calls = 0
   for (const lookUp of ['findMember', 'findRoom', 'listMembershipsOf', 'readMarkers', 'readLog'] as const) {
     const real: (...about: never[]) => Promise<unknown> = storage.log[lookUp].bind(storage.log)
@@ -95,7 +96,7 @@ async function enterAsHeGoes(way: 'enterRoom' | 'enterAll' | 'enterRooms' | 'ent
   const enter = {
     enterRoom: () => sessions.enterRoom(session, roomId, cursor),
     enterAll: () => sessions.enterAll(session, since),
-    enterRooms: () => sessions.enterRooms(session, { roomIds: [roomId], since }),
+    enterRooms: () => sessions.enterRooms(session, { bindings: [[roomId, joinedSeq]], lost: [], since }, () => true),
     enterAsGuest: () => sessions.enterAsGuest(session, roomId, null),
   }
   const code = await enter[way]().then(

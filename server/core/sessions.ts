@@ -1,5 +1,6 @@
 /** The live sessions of this process: who is connected, which rooms each receives, and how each comes to an end. */
 import type { Directory } from '../storage/storage.ts'
+import type { Binding } from './binding-record.ts'
 import { every, type Clock } from './clock.ts'
 import { findSeen, readArrival, type Arrival, type Seen, type Since } from './arrival.ts'
 import { formatCursor, formatRoomCursor, parseCursor, parseRoomCursor, type Cursor } from './cursor.ts'
@@ -40,10 +41,10 @@ export interface Sessions {
    */
   enterAll(session: Session, since: string): Promise<EnteredAll>
   /**
-   * Puts a session into those of these rooms of which its user is a member, held; again for further rooms, while nothing of it is held.
-   * It loses a room with its user, and may leave it by itself.
+   * Puts a session into those of these rooms to which its user is bound, as `isBound` says right before, held; again for further rooms,
+   * while nothing of it is held. It loses a room with its user, and may leave it by itself.
    */
-  enterRooms(session: Session, tour: Tour): Promise<EnteredRooms>
+  enterRooms(session: Session, tour: Tour, isBound: (binding: Binding) => boolean): Promise<EnteredRooms>
   leaveRoom(session: Session, roomId: RoomId): void
   /**
    * Puts a guest's session into his project's room, held (W8, W9): he needs no membership, and nobody sees him come or go. Throws
@@ -180,8 +181,8 @@ class LiveSessions implements Sessions {
     }
   }
 
-  async enterRooms(session: Session, tour: Tour): Promise<EnteredRooms> {
-    const entered = await enterRooms(this.options, session, tour)
+  async enterRooms(session: Session, tour: Tour, isBound: (binding: Binding) => boolean): Promise<EnteredRooms> {
+    const entered = await enterRooms(this.options, session, tour, isBound)
     this.noteEntered(session, null)
     return entered
   }

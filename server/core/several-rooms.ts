@@ -1,20 +1,22 @@
 /** Entering several given rooms at once, for a client with one cursor for all of them (C12), and leaving a room. */
 import type { Membership } from '../storage/storage.ts'
-import type { Exit } from './binding-record.ts'
+import type { Binding, Ended, Exit } from './binding-record.ts'
 import { formatCursor, isCovered, parseCursor, type Cursor } from './cursor.ts'
 import { ChatError } from './errors.ts'
 import type { Hub } from './hub.ts'
 import type { RoomId } from './model.ts'
 import type { Presence } from './presence.ts'
 import { replayRooms, type EnteredAll, type ReplaySources } from './replay.ts'
+import { findLeftStamp, type Stay } from './resume.ts'
 import type { Session } from './session.ts'
 import type { Tail } from './tail.ts'
 
 /** Which rooms a client enters. */
 export interface Tour {
-  roomIds: RoomId[]
-  /** Rooms that he has lost since he was in them: of these he gets what he missed, his removal at last. */
-  lostIds?: RoomId[]
+  /** By which memberships: it is not let in by a later one. */
+  bindings: Binding[]
+  /** Of these it gets what it missed, the removal at last. */
+  lost: Ended[]
   /** The last cursor that it saw; null or '' for one that does not resume. */
   since: string | null
 }
@@ -22,7 +24,7 @@ export interface Tour {
 export interface EnteredRooms extends EnteredAll {
   /** Those of them that he is in. */
   roomIds: RoomId[]
-  /** The others: he is out of them. */
+  /** The others, of which he is out. */
   lost: Exit[]
   /** What this process had handed out; all later comes live. */
   upTo: Cursor
@@ -48,33 +50,44 @@ export function leaveRoom({ hub, presence }: Attendance, session: Session, roomI
 }
 
 type Yard = ReplaySources & Attendance & { tail: Tail }
+type Memberships = Map<RoomId, Membership>
 
-/** The session is held from here on, where it was not; nothing that was handed out before is among what it holds. */
-export async function enterRooms(yard: Yard, session: Session, tour: Tour): Promise<EnteredRooms> {
-  const { roomIds, lostIds = [], since } = tour
-  // He may be in thousands of others.
-  const askedIds = [...roomIds, ...lostIds]
-  const listMemberships = async () => (askedIds.length === 0 ? [] : yard.log.listMembershipsOf(session.user.id, askedIds))
+/**
+ * The session is held from here on, where it was not; nothing that was handed out before is among what it holds. `isBound` is asked in
+ * the moment in which it enters: what has ended a binding by then has been handed out, what ends it later comes live.
+ */
+export async function enterRooms(
+  yard: Yard,
+  session: Session,
+  tour: Tour,
+  isBound: (binding: Binding) => boolean,
+): Promise<EnteredRooms> {
+  const { bindings, lost, since } = tour
   const wanted = since === null || since === '' ? null : parseCursor(since)
   const isKnown = wanted !== null && (await yard.tail.hearUpTo(wanted))
-  await hearHowHeCame(yard, await listMemberships())
+  const before = await readMemberships(yard, session, bindings)
+  await hearHowHeCame(yard, [...before.values()])
+  if (isKnown) for (const { stamp } of lost) await yard.tail.hearEvent(stamp)
   // Who has gone meanwhile must not be entered: nobody would take him out again.
   if (!session.isOpen) throw new ChatError('unavailable')
   const upTo = yard.tail.position()
   session.held ??= []
-  for (const roomId of roomIds) joinRoom(yard, session, roomId)
+  const entering = bindings.filter((binding) => isBound(binding) && isStill(before, binding))
+  for (const [roomId] of entering) joinRoom(yard, session, roomId)
   try {
     // Asked again now that he is subscribed: a removal before that shows here, a later one comes live.
-    const memberships = await listMemberships()
-    const isIn = membersAt(upTo, memberships)
-    const lost = roomIds.filter((roomId) => !isIn.has(roomId))
-    for (const roomId of lost) forgetRoom(yard, session, roomId)
-    const stays = staysOn(tour, memberships)
-    const missed = isKnown ? await replayRooms(yard, session, stays, { from: wanted, upTo }) : null
+    const memberships = await readMemberships(yard, session, bindings)
+    const entered = new Set(entering.filter(([roomId]) => isInAt(upTo, memberships.get(roomId))))
+    for (const binding of entering) if (!entered.has(binding)) forgetRoom(yard, session, binding[0])
+    const exits = new Map<Binding, Exit | null>()
+    for (const binding of bindings)
+      if (!entered.has(binding)) exits.set(binding, await findExit(yard, session, binding, memberships))
+    const stays = isKnown ? staysOn(tour, memberships, exits) : null
+    const missed = stays && (await replayRooms(yard, session, stays, { from: wanted!, upTo }))
     const cursorAfter = formatCursor(upTo)
     return {
-      roomIds: roomIds.filter((roomId) => isIn.has(roomId)),
-      lost: exitsFrom(lost, memberships),
+      roomIds: [...entered].map(([roomId]) => roomId),
+      lost: [...exits.values()].filter((exit) => exit !== null),
       upTo,
       cursor: missed === null ? cursorAfter : formatCursor(wanted!),
       cursorAfter,
@@ -82,9 +95,17 @@ export async function enterRooms(yard: Yard, session: Session, tour: Tour): Prom
       missed: missed ?? [],
     }
   } catch (error) {
-    for (const roomId of roomIds) leaveRoom(yard, session, roomId)
+    for (const [roomId] of entering) leaveRoom(yard, session, roomId)
     throw error
   }
+}
+
+/** He may be in thousands of others. */
+async function readMemberships({ log }: Yard, session: Session, bindings: Binding[]): Promise<Memberships> {
+  if (bindings.length === 0) return new Map()
+  const roomIds = bindings.map(([roomId]) => roomId)
+  const memberships = await log.listMembershipsOf(session.user.id, roomIds)
+  return new Map(memberships.map((membership) => [membership.member.roomId, membership]))
 }
 
 /**
@@ -96,22 +117,41 @@ async function hearHowHeCame({ tail }: Yard, memberships: Membership[]): Promise
   for (const { joinedStamp, leftStamp } of memberships) await tail.hearEvent(leftStamp ?? joinedStamp)
 }
 
-/** Of a lost room that he is in again nothing is missed: he has still to enter it. */
-function staysOn({ roomIds }: Tour, memberships: Membership[]): Membership[] {
-  const entered = new Set(roomIds)
-  return memberships.filter(({ member: { roomId }, leftStamp }) => entered.has(roomId) || leftStamp !== null)
+/** Whether his latest membership of the room is the one by which he is bound; he may be out by now. */
+function isStill(memberships: Memberships, [roomId, joinedSeq]: Binding): boolean {
+  return memberships.get(roomId)?.member.joinedSeq === joinedSeq
 }
 
-/** One whose removal is still to come live is in until then. */
-function membersAt(upTo: Cursor, memberships: Membership[]): Set<RoomId> {
-  const present = memberships.filter(({ leftStamp }) => leftStamp === null || !isCovered(upTo, leftStamp))
-  return new Set(present.map(({ member }) => member.roomId))
+/** One whose removal is still to come live is in until then, also where he is in again by now. */
+function isInAt(upTo: Cursor, membership: Membership | undefined): boolean {
+  return membership !== undefined && (membership.leftStamp === null || !isCovered(upTo, membership.leftStamp))
 }
 
-/** What is not among his memberships is a room that is gone. */
-function exitsFrom(roomIds: RoomId[], memberships: Membership[]): Exit[] {
-  const joined = new Map(memberships.map(({ member: { roomId, joinedSeq } }) => [roomId, joinedSeq]))
-  return roomIds.map((roomId) => ({ roomId, beforeSeq: (joined.get(roomId) ?? Infinity) + 1 }))
+/** How he came out of the room that he is bound to by this. Null where he is in by that membership, and only not bound any more. */
+async function findExit(yard: Yard, session: Session, binding: Binding, memberships: Memberships): Promise<Exit | null> {
+  const [roomId, joinedSeq] = binding
+  const membership = memberships.get(roomId)
+  if (membership === undefined) return { roomId, beforeSeq: Infinity, stamp: null }
+  const { member, leftStamp } = membership
+  if (isStill(memberships, binding)) return leftStamp && { roomId, beforeSeq: joinedSeq + 1, stamp: leftStamp }
+  const stamp = await findLeftStamp(yard.log, { ...member, joinedSeq }, { below: member.joinedSeq, limit: yard.replayMax })
+  return { roomId, beforeSeq: member.joinedSeq, stamp }
+}
+
+/** Null where it is not known up to where he was in one of them. */
+function staysOn({ bindings, lost }: Tour, memberships: Memberships, exits: Map<Binding, Exit | null>): Stay[] | null {
+  const stays: Stay[] = lost.map(({ roomId, joinedSeq, stamp }) => ({ roomId, joinedSeq, leftStamp: stamp, lastStamp: null }))
+  for (const binding of bindings) {
+    const [roomId, joinedSeq] = binding
+    const membership = memberships.get(roomId)
+    // Of a room that is gone nothing is left.
+    if (membership === undefined) continue
+    const exit = exits.get(binding)
+    if (exit !== undefined && !exit?.stamp) return null
+    const leftStamp = exit?.stamp ?? (isStill(memberships, binding) ? membership.leftStamp : null)
+    stays.push({ roomId, joinedSeq, leftStamp, lastStamp: membership.lastStamp })
+  }
+  return stays
 }
 
 function forgetRoom(yard: Yard, session: Session, roomId: RoomId): void {

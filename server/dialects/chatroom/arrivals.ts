@@ -1,5 +1,5 @@
 /** What a socket is told as it enters rooms: their history (C1), or what it missed (C12). */
-import type { Exit } from '../../core/binding-record.ts'
+import type { Binding, Exit } from '../../core/binding-record.ts'
 import { unknownCursor } from '../../core/cursor.ts'
 import { toChatError } from '../../core/errors.ts'
 import type { LiveRooms } from '../../core/live-rooms.ts'
@@ -31,11 +31,11 @@ export class Arrivals {
 
   /** Without `since` it is the history. Throws ChatError unavailable. */
   async enter(seat: Seat, tour: Tour): Promise<Arrival> {
-    const { lostIds = [], since } = tour
-    const entered = await this.enterBound(seat, tour)
+    const { since } = tour
+    const entered = await this.enterRooms(seat, tour)
     const { lost } = entered
     // Without a room there is nothing to resume: the client connects anew.
-    const isNowhere = entered.isReload ? entered.roomIds.length === 0 : since && tour.roomIds.length + lostIds.length === 0
+    const isNowhere = entered.isReload ? entered.roomIds.length === 0 : since && tour.bindings.length + tour.lost.length === 0
     if (isNowhere) return { frames: [encodeReload(null, entered.cursorAfter)], lost, failed: [] }
     if (since !== null && !entered.isReload) return { frames: entered.missed, lost, failed: [] }
     const told = await Promise.all(entered.roomIds.map((roomId) => this.tell(roomId, entered, seat)))
@@ -45,22 +45,16 @@ export class Arrivals {
     return { frames: isInVain ? [] : told.flatMap((frames) => frames ?? []), lost, failed }
   }
 
-  /** Who was removed before it was in, and is a member again, is not bound any more. */
-  private async enterBound(seat: Seat, tour: Tour): Promise<EnteredRooms> {
-    const entered = await this.enterRooms(seat, tour)
-    for (const roomId of entered.roomIds) if (!seat.rooms.has(roomId)) this.door.chat.sessions.leaveRoom(seat.session, roomId)
-    return { ...entered, roomIds: entered.roomIds.filter((roomId) => seat.rooms.has(roomId)) }
-  }
-
   /** What cannot be replayed for an error of ours must not keep him out for good: he is told to reload. */
-  private async enterRooms({ session }: Seat, tour: Tour): Promise<EnteredRooms> {
+  private async enterRooms({ session, rooms }: Seat, tour: Tour): Promise<EnteredRooms> {
     const { sessions } = this.door.chat
+    const isBound = ([roomId, joinedSeq]: Binding) => rooms.get(roomId) === joinedSeq
     try {
-      return await sessions.enterRooms(session, tour)
+      return await sessions.enterRooms(session, tour, isBound)
     } catch (error) {
       if (toChatError(error) !== null || !tour.since) throw error
       this.door.log.error('What was missed could not be shown.', { userId: session.user.username, error })
-      return sessions.enterRooms(session, { ...tour, since: unknownCursor })
+      return sessions.enterRooms(session, { ...tour, since: unknownCursor }, isBound)
     }
   }
 

@@ -1,6 +1,7 @@
 /** Bindings at two nodes (C1), one of which hears late how a membership ended: what is bound for a later one is let be. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { fastClock, until } from '../../../test/chat.ts'
+import type { Bus } from '../../bus/bus.ts'
 import { createMemoryBus } from '../../bus/memory/memory-bus.ts'
 import { createMemoryDatabase } from '../../storage/memory/memory.ts'
 import type { LogStore, Storage } from '../../storage/storage.ts'
@@ -17,6 +18,8 @@ interface Hold {
 
 interface Node extends Live {
   hold(kind: keyof LogStore, nth?: number): { held: () => Promise<void>; release: () => void }
+  /** It hears of no commit until what this gives is called. */
+  deafen(): () => void
 }
 
 let database: ReturnType<typeof createMemoryDatabase>
@@ -28,8 +31,21 @@ let roomId: string
 
 async function openNode(): Promise<Node> {
   let hold: Hold | null = null
-  const storage = withHold(database.openStorage(), () => hold)
-  const live = await openLive({ storage, bus: bus.connect(), clock: fastClock, isProduction: true })
+  let deafness = Promise.resolve()
+  const storage = withHold(database.openStorage(), async (kind) => {
+    if (kind === 'listJournals' || kind === 'readCommits') await deafness
+    if (hold?.kind !== kind || --hold.nth !== 0) return
+    hold.isHeld = true
+    await hold.answer
+  })
+  const under = bus.connect()
+  const listen: Bus['listen'] = (name, listener) =>
+    under.listen(name, {
+      onOpen: () => listener.onOpen(),
+      onPresence: (...about) => listener.onPresence(...about),
+      onCommit: (commit) => void deafness.then(() => listener.onCommit(commit)),
+    })
+  const live = await openLive({ storage, bus: { ...under, listen }, clock: fastClock, isProduction: true })
   const node: Node = {
     ...live,
     hold(kind, nth = 1) {
@@ -39,6 +55,11 @@ async function openNode(): Promise<Node> {
       hold = next
       return { held: () => until(`${kind} is held`, () => next.isHeld), release }
     },
+    deafen() {
+      let hear = () => {}
+      deafness = new Promise((resolve) => (hear = resolve))
+      return hear
+    },
     async stop() {
       if (nodes.delete(node)) await live.stop()
     },
@@ -47,16 +68,13 @@ async function openNode(): Promise<Node> {
   return node
 }
 
-function withHold(under: Storage, current: () => Hold | null): Storage {
+function withHold(under: Storage, beforeAnswer: (kind: string | symbol) => Promise<void>): Storage {
   const log = new Proxy(under.log, {
     get(target, name) {
       const method = Reflect.get(target, name) as (...values: unknown[]) => Promise<unknown>
       return async (...values: unknown[]) => {
         const result = await Reflect.apply(method, target, values)
-        const hold = current()
-        if (hold?.kind !== name || --hold.nth !== 0) return result
-        hold.isHeld = true
-        await hold.answer
+        await beforeAnswer(name)
         return result
       }
     },
@@ -76,10 +94,11 @@ afterEach(async () => {
 })
 
 const participants = () => `${chatrooms}/${roomId}/participants`
+const add = () => one.done(`POST ${participants()}`, ann.bearer, { userId: bob.username })
 const remove = () => one.done(`DELETE ${participants()}/${bob.username}`, ann.bearer)
 
 async function addAndConnect(): Promise<void> {
-  await one.done(`POST ${participants()}`, ann.bearer, { userId: bob.username })
+  await add()
   expect((await one.connect(roomId, bob)).status).toBe(200)
 }
 
@@ -93,7 +112,7 @@ async function bindLate(): Promise<void> {
   await remove()
   await watching.have('participant_removed')
   release()
-  expect((await connecting).status).toBe(200)
+  expect((await connecting).status).toBe(403)
 }
 
 /** What a node that stops had to say it has said. */
@@ -122,7 +141,7 @@ test('[C1] a binding that was made late, for a membership that has ended, goes w
   expect(client.frames).toEqual([])
   await two.stop()
   const { values } = await database.openStorage().directory.readRecords([`bound:${bob.id}`])
-  expect(JSON.parse(values[0]!)).toMatchObject({ rooms: [], lost: [[Number(roomId), expect.any(Number)]] })
+  expect(JSON.parse(values[0]!)).toMatchObject({ rooms: [], lost: [{ roomId: Number(roomId) }] })
 })
 
 test('[C1] a socket that finds late that its user was removed takes no binding of the membership after it', async () => {
@@ -136,6 +155,17 @@ test('[C1] a socket that finds late that its user was removed takes no binding o
   await expectBound()
 })
 
+test('[C1] a connect during which he is removed and added again binds him as the member that he is then', async () => {
+  const { held, release } = one.hold('findMember')
+  const connecting = one.connect(roomId, bob)
+  await held()
+  await remove()
+  await add()
+  release()
+  expect((await connecting).status).toBe(200)
+  await expectBound()
+})
+
 test('[C1] who is removed and added again while a socket enters his room is bound no more, until he connects', async () => {
   const watching = await two.open(ann)
   for (const person of [ann, bob]) await one.connect(roomId, person)
@@ -144,7 +174,7 @@ test('[C1] who is removed and added again while a socket enters his room is boun
   const opening = two.open(bob)
   await entering.held()
   await remove()
-  await one.done(`POST ${participants()}`, ann.bearer, { userId: bob.username })
+  await add()
   await watching.have('participant_added')
   entering.release()
   const client = await opening
@@ -163,3 +193,28 @@ test('[C1] a second socket at a node brings the first one what was bound at anot
   await second.have('history')
   await first.have('history')
 })
+
+test.each([false, true])(
+  '[C12] a node that hears late of a removal resumes him all the same (connects again: %s)',
+  async (again) => {
+    await one.connect(roomId, bob)
+    const first = await two.open(bob, '?since=')
+    await one.send(roomId, ann, 'seen')
+    await first.have('message')
+    await first.close()
+    const hear = two.deafen()
+    await one.send(roomId, ann, 'missed')
+    await remove()
+    if (again) await addAndConnect()
+    await one.send(roomId, ann, 'later')
+    const { held, release } = two.hold('listMembershipsOf')
+    const opening = two.open(bob, `?since=${encodeURIComponent(first.cursor())}`)
+    if (again) await held()
+    release()
+    hear()
+    const client = await opening
+    await client.settled()
+    const shown = client.frames.map(({ type, content }) => content ?? type)
+    expect(shown).toEqual(['missed', 'participant_removed', ...(again ? ['participant_added', 'later'] : [])])
+  },
+)

@@ -137,7 +137,7 @@ class Live implements ConnectionEvents {
     const { rooms } = seat
     if (frame.type === 'blank') return
     if (frame.type === 'invalid') return seat.answer(() => encodeError(invalidFrame, null, null))
-    const [only = null] = rooms.size === 1 ? rooms : []
+    const [only = null] = rooms.size === 1 ? rooms.keys() : []
     const roomId = frame.roomId ?? only
     if (roomId === null) return seat.answer(() => encodeError(roomRequired, null, null))
     if (!rooms.has(roomId)) return this.refuse(roomId, new ChatError('forbidden'))

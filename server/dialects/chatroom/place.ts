@@ -3,7 +3,7 @@
  * room's events while it is in its Room, which is active then; so what happens in another state reaches nobody here.
  */
 import { randomUUID } from 'node:crypto'
-import type { Exit } from '../../core/binding-record.ts'
+import { unite, type Binding, type Exit } from '../../core/binding-record.ts'
 import { unknownCursor } from '../../core/cursor.ts'
 import { ChatError, toChatError } from '../../core/errors.ts'
 import type { RoomExit } from '../../core/hub.ts'
@@ -24,7 +24,8 @@ export interface Place {
   names: UserNames
   /**
    * Binds his sockets to a room of which he is a member, those open now and those opened later (C1); those open at this node have its
-   * history when this resolves, with the state of the Room that he enters (C10). Throws ChatError room_closing, unavailable.
+   * history when this resolves, with the state of the Room that he enters (C10). Throws ChatError room_closing, unavailable, and
+   * not_a_member where he is removed meanwhile.
    */
   connect(user: User, member: Member): Promise<RoomState>
   /** Of the Room that all nodes share (C10). Throws ChatError unavailable. */
@@ -68,7 +69,7 @@ export class LivePlace implements Place {
       idleMs,
       carry: async (roomId, seats) => seats.forEach((seat) => this.carry(roomId, seat)),
       drop: (roomId, seats) => seats.forEach((seat) => this.drop(roomId, seat)),
-      onBound: (userId, roomIds) => this.onBound(userId, roomIds),
+      onBound: (userId, bindings) => this.onBound(userId, bindings),
     })
     this.arrivals = new Arrivals(door, stores, this.registered.rooms)
     door.chat.sessions.hearExits((event) => this.onExit(event))
@@ -89,11 +90,18 @@ export class LivePlace implements Place {
 
   async connect(user: User, member: Member): Promise<RoomState> {
     if ((await this.stateOf(member.roomId)) === 'closing') throw new ChatError('room_closing')
-    await this.registered.bindings.bind(user.id, member)
+    await this.bind(user, member)
     await Promise.all([...this.seatsOf(user.id)].map((seat) => seat.settled()))
     const state = await this.stateOf(member.roomId)
     // The end of a Room before his: one is made for him with the first socket.
     return state === 'closed' || state === 'closing' ? 'creating' : state
+  }
+
+  /** Who was removed before the binding stood is a member no more, or by a later event. */
+  private async bind(user: User, member: Member): Promise<void> {
+    await this.registered.bindings.bind(user.id, member)
+    const latest = await this.door.chat.queries.getMember(member.roomId, user.id)
+    if (latest.joinedSeq !== member.joinedSeq) await this.bind(user, latest)
   }
 
   /** Before 101: puts a socket into the rooms that it is bound to. Resolves with its first frames. Throws ChatError unavailable. */
@@ -102,8 +110,8 @@ export class LivePlace implements Place {
     this.seats.set(user.id, this.seatsOf(user.id).add(seat))
     const bound = await this.registered.bindings.open(user.id, seat.withCursor)
     seat.isCounted = true
-    const roomIds = [...new Set([...bound.rooms, ...seat.rooms])]
-    return this.enter(seat, { roomIds, lostIds: bound.lost, since: seat.since })
+    const bindings = unite(bound.rooms, [...seat.rooms])
+    return this.enter(seat, { bindings, lost: bound.lost, since: seat.since })
   }
 
   /** The socket is gone, or was not let in. */
@@ -112,7 +120,7 @@ export class LivePlace implements Place {
     const seats = this.seatsOf(user.id)
     seats.delete(seat)
     if (seats.size === 0) this.seats.delete(user.id)
-    for (const roomId of [...seat.rooms]) this.vacate(seat, roomId)
+    for (const [roomId] of [...seat.rooms]) this.vacate(seat, roomId)
     if (seat.isCounted) this.tell(this.registered.bindings.close(user.id))
     seat.begin()
   }
@@ -121,11 +129,11 @@ export class LivePlace implements Place {
     return this.seats.get(userId) ?? new Set()
   }
 
-  private onBound(userId: UserId, roomIds: RoomId[]): void {
+  private onBound(userId: UserId, bindings: Binding[]): void {
     for (const seat of this.seatsOf(userId)) {
-      for (const roomId of roomIds) {
+      for (const [roomId, joinedSeq] of bindings) {
         if (seat.rooms.has(roomId)) continue
-        seat.rooms.add(roomId)
+        seat.rooms.set(roomId, joinedSeq)
         // One that has still to be let in enters it then, with what it missed.
         if (seat.isCounted) seat.inTurn(() => this.enterLate(seat, roomId))
       }
@@ -134,9 +142,10 @@ export class LivePlace implements Place {
 
   /** A room that it was bound to while it was open. */
   private async enterLate(seat: Seat, roomId: RoomId): Promise<void> {
+    const joinedSeq = seat.rooms.get(roomId)
     // One that is to be told all of its rooms anew enters this one with them.
-    if (!seat.session.isOpen || !seat.rooms.has(roomId) || seat.isStale) return
-    await this.enterAndGoOn(seat, { roomIds: [roomId], since: null }, () => this.enterLate(seat, roomId))
+    if (!seat.session.isOpen || joinedSeq === undefined || seat.isStale) return
+    await this.enterAndGoOn(seat, { bindings: [[roomId, joinedSeq]], lost: [], since: null }, () => this.enterLate(seat, roomId))
   }
 
   private async enterAndGoOn(seat: Seat, tour: Tour, again: () => Promise<void>): Promise<void> {
@@ -154,13 +163,10 @@ export class LivePlace implements Place {
 
   /** The frames with which it goes on in these rooms; it is held from then on. */
   private async enter(seat: Seat, tour: Tour): Promise<string[]> {
-    const { session, rooms } = seat
-    await Promise.all(tour.roomIds.map((roomId) => this.takeSeat(seat, roomId)))
-    const left = tour.roomIds.filter((roomId) => !rooms.has(roomId))
+    await Promise.all(tour.bindings.map(([roomId]) => this.takeSeat(seat, roomId)))
     // He may have been removed and bound again before this turn came: an earlier one has entered it then.
-    const roomIds = tour.roomIds.filter((roomId) => rooms.has(roomId) && !session.rooms.has(roomId))
-    const lostIds = [...(tour.lostIds ?? []), ...left]
-    const { frames, lost, failed } = await this.arrivals.enter(seat, { roomIds, lostIds, since: tour.since })
+    const bindings = tour.bindings.filter(([roomId]) => !seat.session.rooms.has(roomId))
+    const { frames, lost, failed } = await this.arrivals.enter(seat, { ...tour, bindings })
     for (const exit of lost) this.lose(seat, exit)
     for (const roomId of failed) this.takeOut(seat, roomId)
     return frames
@@ -189,20 +195,23 @@ export class LivePlace implements Place {
     this.tell(this.registered.bindings.unbind(userId, exit))
   }
 
+  /** Where he is bound by a later membership, the bindings tell of it anew. */
   private vacate(seat: Seat, roomId: RoomId): void {
     if (!seat.rooms.delete(roomId)) return
     this.door.chat.sessions.leaveRoom(seat.session, roomId)
     this.tell(this.registered.rooms.leave(roomId, seat))
     this.door.log.info('User left the Room.', { userId: seat.session.user.username, roomId })
+    // The Room that is made anew for what it was not handed does not carry it any more.
+    if (seat.isStale) seat.inTurn(() => this.reenter(seat, roomId))
   }
 
   private onExit(event: RoomExit): void {
-    const { roomId, seq } = event
+    const { roomId, seq, stamp } = event
     const isRemoval = event.type === 'member.removed'
     const seats = isRemoval ? [...this.seatsOf(event.userId)] : this.registered.rooms.seatsIn(roomId)
     const userIds = new Set(isRemoval ? [event.userId] : seats.map(({ session }) => session.user.id))
     for (const seat of seats) this.vacate(seat, roomId)
-    for (const userId of userIds) this.unbind(userId, { roomId, beforeSeq: seq })
+    for (const userId of userIds) this.unbind(userId, { roomId, beforeSeq: seq, stamp })
   }
 
   private tell(told: Promise<void>): void {
@@ -256,13 +265,13 @@ export class LivePlace implements Place {
     session.holdAnew()
     seat.isStale = false
     const again = () => this.reenter(seat, roomId)
-    await this.enterAndGoOn(seat, { roomIds: [...seat.rooms], since: unknownCursor }, again)
+    await this.enterAndGoOn(seat, { bindings: [...seat.rooms], lost: [], since: unknownCursor }, again)
   }
 
   /** A Room that fails again and again: he is bound to it no more. */
   private drop(roomId: RoomId, seat: Seat): void {
     this.takeOut(seat, roomId)
-    this.lose(seat, { roomId, beforeSeq: Infinity })
+    this.lose(seat, { roomId, beforeSeq: Infinity, stamp: null })
     seat.inTurn(async () => {
       await this.reenter(seat, roomId)
       seat.answer((cursor) => encodeError(roomFailed, roomId, cursor))

@@ -12,8 +12,8 @@ export class Seat {
   readonly session: Session
   /** C12: null without cursors. */
   readonly since: string | null
-  /** Also those that it has still to enter. */
-  readonly rooms = new Set<RoomId>()
+  /** With the `joinedSeq` of the membership by which it is bound; also those that it has still to enter. */
+  readonly rooms = new Map<RoomId, number>()
   /** It was not handed something of its rooms, and holds what came after: with cursors it is to be told to reload first. */
   isStale = false
   /** Whether the registry counts it among his open sockets. */
