@@ -1,7 +1,7 @@
 /** Madang as a process of its own, for tests that end it. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -95,19 +95,31 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   return child
 }
 
-/** Below the ports that the kernel gives out for port 0, or a server of another test file could have it before the child does. */
-const ownPorts = { first: 10_000, count: 10_000 }
+/**
+ * Below the ports that the kernel gives out for port 0, or a server of another test file could have it before the child does; above
+ * 10080, the last that fetch and browsers refuse to call. As many again above them are their locks.
+ */
+const ownPorts = { first: 11_000, count: 4_000 }
 
+/** A free port, which no process gets here again while this one lives: it holds the port's lock until then. */
 export async function findPort(): Promise<number> {
   for (;;) {
     const port = ownPorts.first + Math.floor(Math.random() * ownPorts.count)
-    const server = createServer()
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => resolve(true))
-    })
-    if (!isFree) continue
+    const lock = await listenAt(port + ownPorts.count)
+    if (!lock) continue
+    lock.unref()
+    const server = await listenAt(port)
+    if (!server) continue
     await new Promise((resolve) => server.close(resolve))
     return port
   }
+}
+
+/** Null where another does. */
+function listenAt(port: number): Promise<Server | null> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(null))
+    server.listen(port, '127.0.0.1', () => resolve(server))
+  })
 }

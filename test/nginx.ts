@@ -1,7 +1,7 @@
 /** An nginx of a test's own, in front of a server. */
 import { execFile, spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -44,10 +44,12 @@ export async function startNginx(server: string, { isSecure = false } = {}): Pro
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  await until('an nginx that listens', () => {
+  const isReady = () => {
     if (child.exitCode !== null) throw new Error(`nginx did not start:\n${said}`)
-    return isListening(port)
-  })
+    // Written once it listens; that somebody listens at its port does not say that it is this one.
+    return existsSync(join(directory, 'pid'))
+  }
+  await until(() => `an nginx that listens; it said:\n${said}`, isReady)
   return {
     port,
     url: `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}`,
@@ -84,14 +86,4 @@ function settings(directory: string, server: string): string {
         ${server}
       }
     }`
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

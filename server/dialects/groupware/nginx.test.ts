@@ -25,17 +25,17 @@ async function nginx(server: string): Promise<string> {
   return url
 }
 
-/** What has come of it, as text; the head alone resolves it. */
-async function read(address: string): Promise<{ text(): string }> {
+/** What has come of it, as text, with its end where that was a fault; the head alone resolves it. */
+async function read(address: string): Promise<{ status: number; text(): string }> {
   const stopping = new AbortController()
   stops.push(() => stopping.abort())
-  const { body } = await fetch(address, { signal: stopping.signal })
+  const { status, body } = await fetch(address, { signal: stopping.signal })
   let text = ''
   const take = async () => {
     for await (const piece of body!.pipeThrough(new TextDecoderStream())) text += piece
   }
-  void take().catch(() => {})
-  return { text: () => text }
+  void take().catch((error: unknown) => (text += String(error)))
+  return { status, text: () => text }
 }
 
 /** A frame in a word. */
@@ -56,19 +56,27 @@ describeNginx('behind nginx', () => {
         location /holding/ { proxy_pass ${door.server.url}/; proxy_ignore_headers X-Accel-Buffering; }`)
       const path = `/api/chats/stream?token=${bob!.token}`
       // The same nginx, which may hold back here: that the others come at once is then the stream's doing.
-      let isHeld = true
+      let held = () => 'nothing'
       void read(`${url}/holding${path}`).then(
-        () => (isHeld = false),
-        () => {},
+        ({ status, text }) => (held = () => `${status} ${text()}`),
+        (error: Error) => (held = () => `${error.message}: ${String(error.cause)}`),
       )
-      await until('its session', () => door.server.app.chat.sessions.count().get('groupware') === 1)
+      await until(
+        () => `its session (there is ${held()})`,
+        () => door.server.app.chat.sessions.count().get('groupware') === 1,
+      )
       const stream = await read(url + path)
-      await until('connected', () => stream.text().endsWith('"connected"}\n\n'))
+      const has = (text: string, end: string) =>
+        until(
+          () => `${text} (there is ${stream.status} ${stream.text()})`,
+          () => stream.text().includes(text) && stream.text().endsWith(end),
+        )
+      await has('connected', '"connected"}\n\n')
       for (const text of ['하나', '둘', '셋']) {
         await door.send(roomId, ann!, text)
-        await until(text, () => stream.text().includes(text) && stream.text().endsWith('\n\n'))
+        await has(text, '\n\n')
       }
-      expect(isHeld).toBe(true)
+      expect(held()).toBe('nothing')
     })
 
   test('[P3][A7] over a restart of the server an EventSource behind it goes on, where nginx does not answer in its place', async () => {
