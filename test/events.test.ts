@@ -34,7 +34,7 @@ const events: ChatEvent[] = [
   read(false, true),
   read(false, false),
   { ...base, type: 'member.added', member: memberOf(), together: [7] },
-  { ...base, type: 'member.removed' },
+  { ...base, type: 'member.removed', joinedSeq: 1 },
   { ...base, type: 'role.changed', role: 'admin' },
   { ...base, type: 'name.changed', nickname: '김팀장' },
   { ...base, type: 'presence.changed', online: true },

@@ -81,7 +81,7 @@ export function everyFact(): Fact[] {
     { ...row(6), type: 'room.created', memberIds: [8, 5] },
     { ...row(7), type: 'room.updated', name: 'name', description: null },
     { ...row(8), type: 'member.added', member, together: [8] },
-    { ...row(9), type: 'member.removed' },
+    { ...row(9), type: 'member.removed', joinedSeq: 3 },
     { ...row(10), type: 'role.changed', role: 'admin' },
     { ...row(11), type: 'reaction.added', message, reaction: '👍🏽' },
     { ...row(12), type: 'reaction.removed', message, reaction: '👍🏽' },

@@ -68,6 +68,8 @@ export interface MemberAdded extends LogFact {
 }
 export interface MemberRemoved extends LogFact {
   type: 'member.removed'
+  /** Of the membership that ended: the seq of the event that had let him in. */
+  joinedSeq: number
 }
 export interface RoleChanged extends LogFact {
   type: 'role.changed'

@@ -15,7 +15,7 @@ function base(roomId: RoomId, userId: UserId) {
 function posted(roomId: RoomId, content: string): ChatEvent {
   return { type: 'message.posted', ...base(roomId, 1), message: messageOf({ roomId, authorId: 1, content }) }
 }
-const removed = (roomId: RoomId, userId: UserId): ChatEvent => ({ type: 'member.removed', ...base(roomId, userId) })
+const removed = (roomId: RoomId, userId: UserId): ChatEvent => ({ type: 'member.removed', ...base(roomId, userId), joinedSeq: 1 })
 function added(roomId: RoomId, userId: UserId, together: UserId[]): ChatEvent {
   return { type: 'member.added', ...base(roomId, userId), member: memberOf({ roomId, userId }), together }
 }

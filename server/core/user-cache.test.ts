@@ -43,7 +43,7 @@ function added(userId: UserId, actorId: UserId | null, together: UserId[]): Memb
   return { ...base, type: 'member.added', userId, actorId, member: memberOf({ roomId: 1, userId }), together }
 }
 
-const removed: Fact = { ...base, type: 'member.removed', userId: 1, actorId: 1 }
+const removed: Fact = { ...base, type: 'member.removed', userId: 1, actorId: 1, joinedSeq: 1 }
 
 describe('[P4] a member.added', () => {
   it('brings the accounts of the inviter and of all whom he invited, in their order', async () => {

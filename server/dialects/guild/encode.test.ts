@@ -36,7 +36,7 @@ describe('frames', () => {
       { ...base, type: 'room.created', memberIds: [7] },
       { ...base, type: 'room.updated', name: 'x', description: null },
       { ...base, type: 'room.deleted' },
-      { ...base, type: 'member.removed' },
+      { ...base, type: 'member.removed', joinedSeq: 1 },
       { ...base, type: 'role.changed', role: 'admin' },
       { ...base, type: 'name.changed', nickname: 'x' },
       { ...base, type: 'reaction.added', message, reaction: 'like' },

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import type { Role, RoomRule } from '../../core/model.ts'
 import { add, expel, makeRoom, post, read, say } from './entries.ts'
-import { factOf, memberIds, openWriter, typesOf, type Contract } from './harness.ts'
+import { factOf, FROM_THE_NEWEST, memberIds, openWriter, typesOf, type Contract } from './harness.ts'
 
 export function memberContract(contract: Contract): void {
   additionContract(contract)
@@ -141,6 +141,17 @@ function removalContract({ open }: Contract): void {
     expect(await storage.log.listRoomsOf(2)).toEqual([])
     expect(await writer.ask(post(roomId, 2, 'still here?'))).toBe('not_a_member')
     expect(await writer.ask(expel(roomId, 2))).toBe('not_a_member')
+  })
+
+  it('[C12] names with each removal the membership that it ends', async () => {
+    const { storage } = await open()
+    const writer = await openWriter(storage)
+    const roomId = await makeRoom(writer, [1, 2])
+    const first = factOf(await writer.run(expel(roomId, 2)), 'member.removed')
+    const { seq } = factOf(await writer.run(add(roomId, 2)), 'member.added')
+    const second = factOf(await writer.run(expel(roomId, 2)), 'member.removed')
+    expect([first.joinedSeq, second.joinedSeq]).toEqual([1, seq])
+    expect(await storage.log.readLog(roomId, FROM_THE_NEWEST, 1)).toEqual([second])
   })
 
   it('takes an actor of no name', async () => {

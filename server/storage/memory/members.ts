@@ -107,8 +107,8 @@ export function enter(state: MemoryState, room: RoomState, entry: Omit<Member, '
 }
 
 export function removeMember(draft: Draft, room: RoomState, leaver: MemberState, actorId: UserId | null): Fact[] {
-  const { userId, role } = leaver.member
-  const removed = keepRow(draft, room, { type: 'member.removed', ...takeRowPlace(draft, room), userId, actorId })
+  const { userId, role, joinedSeq } = leaver.member
+  const removed = keepRow(draft, room, { type: 'member.removed', ...takeRowPlace(draft, room), userId, actorId, joinedSeq })
   leaver.leftStamp = { ...removed.stamp }
   const heir = role === 'admin' ? findHeir(room) : null
   if (heir === null) return [removed]

@@ -46,8 +46,10 @@ export function toLogRow(row: LogRowRecord): LogRow {
     case 'room.created':
       // Rooms of before 0009-company did not note them.
       return { ...base, type, memberIds: (row.data as { memberIds: UserId[] } | null)?.memberIds ?? [] }
-    case 'room.deleted':
     case 'member.removed':
+      // Rows of before 0017-removals did not note it: then it ends whichever began before.
+      return { ...base, type, joinedSeq: (row.data as { joinedSeq: number } | null)?.joinedSeq ?? seq - 1 }
+    case 'room.deleted':
       return { ...base, type }
   }
 }

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
-import { add, makeRoom, post } from '../contract/entries.ts'
+import { add, expel, makeRoom, post } from '../contract/entries.ts'
 import { openWriter, statusOf } from '../contract/harness.ts'
 import { BatchRejected, CommitUncertain, JournalClosed, StorageUnavailable, type Storage } from '../storage.ts'
 import { databaseOver, statementName } from './database.ts'
@@ -46,6 +46,18 @@ async function connect(url: string): Promise<pg.Client> {
   onTestFinished(() => client.end())
   return client
 }
+
+describeServer('PostgreSQL: a log of before', () => {
+  it('shows a removal that names no membership as the end of whichever began before it', async () => {
+    const url = await schemaUrl()
+    const storage = await open({ url })
+    const writer = await openWriter(storage)
+    const roomId = await makeRoom(writer, [1, 2])
+    await writer.run(expel(roomId, 2))
+    await (await connect(url)).query(`update log set data = null where type = 'member.removed'`)
+    expect(await storage.log.readLog(roomId, 3, 1)).toMatchObject([{ type: 'member.removed', seq: 2, joinedSeq: 1 }])
+  })
+})
 
 describeServer('PostgreSQL: statements that come often', () => {
   it('go on where another node has changed what a table holds', async () => {

@@ -18,6 +18,7 @@ import { reactions } from './0013-reactions.ts'
 import { registry } from './0014-registry.ts'
 import { reactionKinds } from './0015-reaction-kinds.ts'
 import { chatList } from './0016-chat-list.ts'
+import { removals } from './0017-removals.ts'
 
 export interface Migration {
   name: string
@@ -44,4 +45,5 @@ export const migrations: Migration[] = [
   { name: '0014-registry', sql: registry },
   { name: '0015-reaction-kinds', sql: reactionKinds },
   { name: '0016-chat-list', sql: chatList },
+  { name: '0017-removals', sql: removals },
 ]
