@@ -89,9 +89,9 @@ async function findMissed(
   { roomId, format, upTo }: Visit,
   seen: Seen & { cursor: Cursor },
 ): Promise<Arrival | null> {
-  const stay = { roomId, joinedSeq: 0, leftStamp: null, lastStamp: null }
+  const room = { roomId, stays: [{ joinedSeq: 0, leftStamp: null }], lastStamp: null }
   const gap = { from: seen.cursor, upTo, explicitReads: true, limit: core.replayMax, shownSeq: seen.seq }
-  const missed = await collectMissed(core.log, [stay], gap)
+  const missed = await collectMissed(core.log, [room], gap)
   const posted = (missed ?? []).filter(({ fact }) => fact.type === 'message.posted')
   if (missed === null || posted.length > missedMax) return null
   const messages = posted.map(({ fact }) => (fact as MessagePosted).message)

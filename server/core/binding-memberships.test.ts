@@ -19,7 +19,7 @@ it('[C1] the end of a membership takes no binding of a later one, which who hear
     ['bound 5: 7', 'bound 5: 7'],
   ])
   expect((await two.arrive(kim, false)).rooms).toEqual([7])
-  for (const { bindings } of [one, two]) await bindings.unbind(kim, exitFrom(7, 7))
+  for (const { bindings } of [one, two]) await bindings.unbind(kim, exitFrom(7, 6))
   expect((await one.arrive(kim, true)).rooms).toEqual([])
 })
 
@@ -62,7 +62,37 @@ it('[C10] who was taken out of a Room that fails, and is a member all the same, 
   const node = await createYard().open()
   await node.bindings.open(kim, false)
   await node.bindings.bind(kim, memberOf(7))
-  await node.bindings.unbind(kim, { roomId: 7, beforeSeq: Infinity, stamp: null })
+  await node.bindings.unbind(kim, { roomId: 7, joinedSeq: Infinity, stamp: null })
   await node.bindings.bind(kim, memberOf(7))
   expect(await node.arrive(kim, true)).toEqual({ rooms: [7], lost: [] })
+})
+
+it('[C12] who is bound as a member again has lost the membership before, whose end is known from whoever tells of it', async () => {
+  const node = await createYard().open()
+  await node.bindings.bind(kim, memberOf(7))
+  await node.bindings.bind(kim, memberOf(7, 6))
+  expect((await node.bindings.open(kim, true)).lost).toEqual([{ roomId: 7, joinedSeq: 3, stamp: null }])
+  await node.bindings.unbind(kim, exitFrom(7))
+  const { rooms, lost } = await node.bindings.open(kim, true)
+  expect({ rooms, lost }).toEqual({ rooms: [[7, 6]], lost: [exitFrom(7)] })
+  await node.bindings.unbind(kim, { ...exitFrom(7), stamp: null })
+  expect((await node.bindings.open(kim, true)).lost).toEqual([exitFrom(7)])
+})
+
+it('[C12] the end of a membership says of an earlier one that it has ended, and not when', async () => {
+  const node = await createYard().open()
+  await node.bindings.bind(kim, memberOf(7))
+  await node.bindings.unbind(kim, exitFrom(7, 6))
+  const { rooms, lost } = await node.bindings.open(kim, true)
+  expect({ rooms, lost }).toEqual({ rooms: [], lost: [{ roomId: 7, joinedSeq: 3, stamp: null }] })
+})
+
+it('[C12] of who has lost more than is remembered nothing is taken for all that he lost', async () => {
+  const node = await createYard().open()
+  for (let roomId = 1; roomId <= 1_000; roomId++) {
+    await node.bindings.bind(kim, memberOf(roomId))
+    if (roomId === 1_000) expect((await node.bindings.open(kim, true)).lost).toHaveLength(999)
+    await node.bindings.unbind(kim, exitFrom(roomId))
+  }
+  expect((await node.bindings.open(kim, true)).lost).toBeNull()
 })

@@ -8,21 +8,24 @@ import type { RoomId, Stamp } from './model.ts'
 /** Of one membership: `joinedSeq` is that of the event that let him in, so the end of an earlier one says nothing of it. */
 export type Binding = [roomId: RoomId, joinedSeq: number]
 
-/** A membership that has ended, and by which he was bound. */
+/** A membership that has ended. */
 export interface Ended {
   roomId: RoomId
   joinedSeq: number
-  /** Of the event that ended it. */
-  stamp: Stamp
+  /** Of the event that ended it; null where that is not known, and storage must be asked. */
+  stamp: Stamp | null
 }
+
+type Lost = Ended & { untilMs: number }
+type Known = Binding | [...Binding, untilMs: number]
 
 /** As the registry keeps it. */
 export interface BindingRecord {
   rooms: Binding[]
   /** Ended, and known until then to sockets with a cursor (C12). */
   remembered: [...Binding, untilMs: number][]
-  /** Sockets with a cursor are to hear until then of what they missed of them (C12). */
-  lost: (Ended & { untilMs: number })[]
+  /** By which he was bound: sockets with a cursor are to hear until then of what they missed of them (C12). */
+  lost: Lost[]
   /** Those with open sockets of his. One whose lease has run out counts as gone since then. */
   nodes: string[]
   /** When his last socket was closed; null while one is open, and before there was one. */
@@ -33,8 +36,8 @@ export interface BindingRecord {
 export const bindingMs = 30_000
 /** And is remembered for so long after it; a binding that waits for a first socket does so for as long. */
 export const rememberedMs = 24 * 3_600_000
-/** More than anybody is put out of in that time by people who mean it. */
-const lostMax = 1_000
+/** More than anybody is put out of in that time by people who mean it: of who has so many it is not known what else he lost. */
+export const lostMax = 1_000
 
 const noBindings: BindingRecord = { rooms: [], remembered: [], lost: [], nodes: [], goneAt: null }
 
@@ -50,7 +53,7 @@ export function viewBindings(record: BindingRecord | null, { nowMs, leases }: Mo
   if (goneAt === null || nowMs < goneAt + bindingMs) return { rooms, remembered, lost, nodes: [], goneAt }
   const untilMs = goneAt + rememberedMs
   const ended = nowMs < untilMs ? rooms.map((binding): [...Binding, number] => [...binding, untilMs]) : []
-  return { rooms: [], remembered: [...without(remembered, rooms), ...ended], lost, nodes: [], goneAt }
+  return { rooms: [], remembered: [...remembered, ...ended], lost, nodes: [], goneAt }
 }
 
 /** A first socket of his at this node; one with a cursor brings back what is remembered. */
@@ -68,40 +71,39 @@ export function arrive(bindings: BindingRecord, node: string, hasCursor: boolean
 
 /**
  * One who has no open socket may open his first when he likes: the binding waits for it. Of a membership that has ended nobody is bound
- * again, as one may ask who has not heard of that yet.
+ * again, as one may ask who has not heard of that yet. Who is bound by a later one has lost the earlier.
  */
-export function bind(bindings: BindingRecord, wanted: Binding[]): BindingRecord {
-  const ended = new Map(
-    unite(
-      [],
-      bindings.lost.map(({ roomId, joinedSeq }) => [roomId, joinedSeq]),
-    ),
+export function bind(bindings: BindingRecord, wanted: Binding[], nowMs: number): BindingRecord {
+  const added = wanted.filter(([roomId, joinedSeq]) => !bindings.lost.some((one) => isSame(one, { roomId, joinedSeq })))
+  const rooms = unite(bindings.rooms, added)
+  const latest = new Map(rooms)
+  const past = [...bindings.rooms, ...bindings.remembered, ...added].filter(
+    ([roomId, joinedSeq]) => joinedSeq < (latest.get(roomId) ?? 0),
   )
-  const added = wanted.filter(([roomId, joinedSeq]) => joinedSeq > (ended.get(roomId) ?? -Infinity))
-  return { ...bindings, rooms: unite(bindings.rooms, added), remembered: without(bindings.remembered, added), goneAt: null }
+  return {
+    ...bindings,
+    rooms,
+    remembered: bindings.remembered.filter(([roomId]) => !latest.has(roomId)),
+    lost: withLost(bindings.lost, past, nowMs),
+    goneAt: null,
+  }
 }
 
-/** The end of his memberships of a room that began before an event of it. */
-export interface Exit {
-  roomId: RoomId
-  beforeSeq: number
-  /** Of the event that ended the last of them; null where it is not known, or none did. */
-  stamp: Stamp | null
-}
-
-/** Null where he was not bound by one of them. */
-export function unbind(bindings: BindingRecord, exit: Exit, nowMs: number): BindingRecord | null {
-  const { roomId, beforeSeq, stamp } = exit
-  const isOver = ([one, joinedSeq]: Binding | [...Binding, number]) => one === roomId && joinedSeq < beforeSeq
+/**
+ * With a membership those before it have ended, too. A `joinedSeq` of Infinity is of all of them, where the room is gone, or he is a member
+ * all the same and only bound no more: then nothing is lost. Null where that changes nothing.
+ */
+export function unbind(bindings: BindingRecord, ended: Ended, nowMs: number): BindingRecord | null {
+  const isOver = ([roomId, joinedSeq]: Known) => roomId === ended.roomId && joinedSeq <= ended.joinedSeq
   const over = [...bindings.rooms, ...bindings.remembered].filter(isOver)
-  if (over.length === 0) return null
-  const untilMs = nowMs + rememberedMs
-  const lost = stamp === null ? [] : over.map(([, joinedSeq]) => ({ roomId, joinedSeq, stamp, untilMs }))
+  const isNews = ended.stamp !== null && bindings.lost.some((one) => isSame(one, ended) && one.stamp === null)
+  if (over.length === 0 && !isNews) return null
+  const lost = ended.joinedSeq === Infinity ? bindings.lost : withLost(bindings.lost, over, nowMs)
   return {
     ...bindings,
     rooms: bindings.rooms.filter((binding) => !isOver(binding)),
     remembered: bindings.remembered.filter((binding) => !isOver(binding)),
-    lost: [...bindings.lost, ...lost].slice(-lostMax),
+    lost: lost.map((one) => (isSame(one, ended) ? { ...one, stamp: one.stamp ?? ended.stamp } : one)),
   }
 }
 
@@ -117,9 +119,15 @@ export function keepMsOf({ nodes }: BindingRecord): number {
   return bindingMs + rememberedMs + (nodes.length > 0 ? leaseKeptMs : 0)
 }
 
-function without<T extends [RoomId, ...number[]]>(past: T[], bound: Binding[]): T[] {
-  const roomIds = new Set(bound.map(([roomId]) => roomId))
-  return past.filter(([roomId]) => !roomIds.has(roomId))
+/** Each once, the latest `lostMax`. */
+function withLost(lost: Lost[], past: Known[], nowMs: number): Lost[] {
+  const untilMs = nowMs + rememberedMs
+  const added = past.map(([roomId, joinedSeq]) => ({ roomId, joinedSeq, stamp: null, untilMs }))
+  return [...lost, ...added.filter((one) => !lost.some((other) => isSame(one, other)))].slice(-lostMax)
+}
+
+function isSame(one: Ended, other: Pick<Ended, 'roomId' | 'joinedSeq'>): boolean {
+  return one.roomId === other.roomId && one.joinedSeq === other.joinedSeq
 }
 
 /** Each room once, with his latest membership of it. */

@@ -5,13 +5,13 @@ import {
   bind,
   depart,
   keepMsOf,
+  lostMax,
   unbind,
   unite,
   viewBindings,
   type Binding,
   type BindingRecord,
   type Ended,
-  type Exit,
 } from './binding-record.ts'
 import { Holding, restoreAll, settleAll, type Naming } from './holding.ts'
 import type { Member, RoomId, UserId } from './model.ts'
@@ -38,10 +38,10 @@ export interface Bindings {
   /** Binds his sockets, also those at other nodes and those opened later. */
   bind(userId: UserId, member: Pick<Member, 'roomId' | 'joinedSeq'>): Promise<void>
   /**
-   * He is out of the room, or it is gone: to be said at every node, as each hears of it. Where he is a member again and bound as that, he
-   * is told of it as of a new one.
+   * He is out of the room, or it is gone (`unbind` of the record): to be said at every node, as each hears of it. Where he is a member
+   * again and bound as that, he is told of it as of a new one.
    */
-  unbind(userId: UserId, exit: Exit): Promise<void>
+  unbind(userId: UserId, ended: Ended): Promise<void>
   /** A socket of his has closed. Where the registry is away, it learns of it at a later beat. */
   close(userId: UserId): Promise<void>
   /** Another node says that his bindings have changed, or may have. */
@@ -54,8 +54,8 @@ export interface Bindings {
 
 export interface OpenBindings {
   rooms: Binding[]
-  /** By these he was bound in the last 24 h, until he was out. */
-  lost: Ended[]
+  /** By these he was bound in the last 24 h, until he was out; null where they are too many to know all. */
+  lost: Ended[] | null
 }
 
 interface LocalUser {
@@ -65,7 +65,7 @@ interface LocalUser {
   /** Counts what this process did to his bindings: what was read before is not news then. */
   changes: number
   /** Those that the registry is still being told of: what it answers may be from before them. */
-  exits: Set<Exit>
+  exits: Set<Ended>
   holding: Holding
 }
 
@@ -114,7 +114,8 @@ class LocalBindings implements Bindings {
     user.rooms = new Map(unite([...user.rooms], rooms))
     user.changes += 1
     if (rooms.length > 0) this.options.onBound(userId, rooms)
-    return { rooms, lost: lost.map(({ roomId, joinedSeq, stamp }) => ({ roomId, joinedSeq, stamp })) }
+    const ended = lost.map(({ roomId, joinedSeq, stamp }) => ({ roomId, joinedSeq, stamp }))
+    return { rooms, lost: ended.length < lostMax ? ended : null }
   }
 
   /** With what he is bound to here: the registry may have lost that. */
@@ -122,7 +123,7 @@ class LocalBindings implements Bindings {
     return this.change(userId, (before, moment) => {
       const node = this.options.lease.nodeAt(moment)
       naming(node)
-      return bind(arrive(before, node, hasCursor), [...user.rooms])
+      return bind(arrive(before, node, hasCursor), [...user.rooms], moment.nowMs)
     })
   }
 
@@ -135,26 +136,26 @@ class LocalBindings implements Bindings {
   async bind(userId: UserId, { roomId, joinedSeq }: Pick<Member, 'roomId' | 'joinedSeq'>): Promise<void> {
     const user = this.localOf(userId)
     await user.holding.inTurn(async () => {
-      const bindings = await this.change(userId, (before) => bind(before, [[roomId, joinedSeq]]))
+      const bindings = await this.change(userId, (before, { nowMs }) => bind(before, [[roomId, joinedSeq]], nowMs))
       this.note(userId, user, bindings)
     })
     this.options.registry.announceBound(userId)
   }
 
-  async unbind(userId: UserId, exit: Exit): Promise<void> {
+  async unbind(userId: UserId, ended: Ended): Promise<void> {
     const user = this.localOf(userId)
-    user.rooms.delete(exit.roomId)
+    user.rooms.delete(ended.roomId)
     user.changes += 1
-    user.exits.add(exit)
-    await user.holding.inTurn(() => this.tellExit(userId, user, exit))
+    user.exits.add(ended)
+    await user.holding.inTurn(() => this.tellExit(userId, user, ended))
   }
 
-  private async tellExit(userId: UserId, user: LocalUser, exit: Exit): Promise<void> {
+  private async tellExit(userId: UserId, user: LocalUser, ended: Ended): Promise<void> {
     try {
-      const bindings = await this.change(userId, (before, { nowMs }) => unbind(before, exit, nowMs))
+      const bindings = await this.change(userId, (before, { nowMs }) => unbind(before, ended, nowMs))
       this.note(userId, user, bindings)
     } finally {
-      user.exits.delete(exit)
+      user.exits.delete(ended)
     }
   }
 
@@ -229,7 +230,7 @@ class LocalBindings implements Bindings {
 }
 
 /** What counts once the registry has heard of them. */
-function withExits(told: BindingRecord, exits: Set<Exit>): BindingRecord {
+function withExits(told: BindingRecord, exits: Set<Ended>): BindingRecord {
   return [...exits].reduce((bindings, exit) => unbind(bindings, exit, 0) ?? bindings, told)
 }
 

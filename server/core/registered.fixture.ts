@@ -44,8 +44,8 @@ export interface Yard {
 
 /** A membership of a room that began with its 3rd event. */
 export const memberOf = (roomId: RoomId, joinedSeq = 3) => ({ roomId, joinedSeq })
-/** It ended with the 5th. */
-export const exitFrom = (roomId: RoomId, beforeSeq = 5) => ({ roomId, beforeSeq, stamp: { journal: 1, position: beforeSeq } })
+/** It ended with the event after the next. */
+export const exitFrom = (roomId: RoomId, joinedSeq = 3) => ({ roomId, joinedSeq, stamp: { journal: 1, position: joinedSeq + 2 } })
 
 export function createYard(idleMs = 60_000): Yard {
   const clock = createManualClock()
@@ -80,7 +80,7 @@ export function createYard(idleMs = 60_000): Yard {
       await settle()
       const arrive = async (userId: UserId, hasCursor: boolean) => {
         const { rooms, lost } = await registered.bindings.open(userId, hasCursor)
-        return { rooms: rooms.map(([roomId]) => roomId), lost: lost.map(({ roomId }) => roomId) }
+        return { rooms: rooms.map(([roomId]) => roomId), lost: (lost ?? []).map(({ roomId }) => roomId) }
       }
       return Object.assign(outages, { ...registered, logins, heard, arrive, kill: () => registered.stop() })
     },

@@ -3,7 +3,7 @@ import type { LogStore, Membership } from '../storage/storage.ts'
 import { formatCursor, isCovered, type Cursor } from './cursor.ts'
 import type { ChatEvent } from './events.ts'
 import type { Member } from './model.ts'
-import { collectMissed, type Gap, type Stay } from './resume.ts'
+import { collectMissed, type Gap, type Stays } from './resume.ts'
 import type { Session } from './session.ts'
 import type { UserCache } from './user-cache.ts'
 
@@ -36,42 +36,42 @@ export interface EnteredAll {
 /** Of one room, of which the user is a member. Null where it is too much. */
 export function replayRoom(sources: ReplaySources, session: Session, member: Member, span: Span): Promise<string[] | null> {
   const { roomId, joinedSeq } = member
-  const stays = [{ roomId, joinedSeq, leftStamp: null, lastStamp: null }]
-  return encodeMissed(sources, session, stays, { ...span, explicitReads: true })
+  const room = { roomId, stays: [{ joinedSeq, leftStamp: null }], lastStamp: null }
+  return encodeMissed(sources, session, [room], { ...span, explicitReads: true })
 }
 
 /** Of several rooms. Null where it is too much. */
-export function replayRooms(sources: ReplaySources, session: Session, stays: Stay[], span: Span) {
-  return encodeMissed(sources, session, stays.filter(mayBeMissedAfter(span)), { ...span, explicitReads: true })
+export function replayRooms(sources: ReplaySources, session: Session, rooms: Stays[], span: Span) {
+  return encodeMissed(sources, session, rooms.filter(mayBeMissedAfter(span)), { ...span, explicitReads: true })
 }
 
 /** Of all rooms of the user. Null where it is too much. */
 export async function replayAll(sources: ReplaySources, session: Session, span: Span): Promise<string[] | null> {
   // Asked again now that he is subscribed: what was committed before V shows here.
   const memberships = await sources.log.listMembershipsOf(session.user.id)
-  const stays = memberships.map(stayOf).filter(mayBeMissedAfter(span))
-  return encodeMissed(sources, session, stays, { ...span, explicitReads: false })
+  const rooms = memberships.map(latestStay).filter(mayBeMissedAfter(span))
+  return encodeMissed(sources, session, rooms, { ...span, explicitReads: false })
 }
 
 /** What is covered needs no further look, so a thousand chats in which nothing happened cost none. */
-function mayBeMissedAfter({ from }: Span): (stay: Stay) => boolean {
-  return ({ lastStamp, leftStamp }) => {
-    const end = leftStamp ?? lastStamp
+function mayBeMissedAfter({ from }: Span): (room: Stays) => boolean {
+  return ({ stays, lastStamp }) => {
+    const end = stays[0]?.leftStamp ?? lastStamp
     return end === null || !isCovered(from, end)
   }
 }
 
-function stayOf({ member: { roomId, joinedSeq }, leftStamp, lastStamp }: Membership): Stay {
-  return { roomId, joinedSeq, leftStamp, lastStamp }
+function latestStay({ member: { roomId, joinedSeq }, leftStamp, lastStamp }: Membership): Stays {
+  return { roomId, stays: [{ joinedSeq, leftStamp }], lastStamp }
 }
 
 async function encodeMissed(
   { log, users, replayMax }: ReplaySources,
   { format }: Session,
-  stays: Stay[],
+  rooms: Stays[],
   gap: Omit<Gap, 'limit'>,
 ): Promise<string[] | null> {
-  const missed = await collectMissed(log, stays, { ...gap, limit: replayMax })
+  const missed = await collectMissed(log, rooms, { ...gap, limit: replayMax })
   if (missed === null) return null
   const events: ChatEvent[] = await users.complete(missed.map(({ fact }) => fact))
   const texts = events.map((event, index) => format.encode(event, formatCursor(missed[index]!.cursor)))

@@ -34,11 +34,17 @@ export interface Gap {
 
 /** From when to when the reader was in a room. */
 export interface Stay {
-  roomId: RoomId
   /** Seq of the event that let him in: what was before it he did not miss. */
   joinedSeq: number
   /** Of his removal, the last that he gets; null while he is in. */
   leftStamp: Stamp | null
+}
+
+/** What of a room is the reader's. */
+export interface Stays {
+  roomId: RoomId
+  /** The latest first; at least one. */
+  stays: Stay[]
   /** What stands last in the room, where a cursor that covers that is to cover all before it. */
   lastStamp: Stamp | null
 }
@@ -57,13 +63,13 @@ interface RoomEnd {
 }
 
 /** Null where there is more than the limit. */
-export async function collectMissed(log: LogStore, stays: Stay[], gap: Gap): Promise<Missed[] | null> {
+export async function collectMissed(log: LogStore, rooms: Stays[], gap: Gap): Promise<Missed[] | null> {
   const lists: (Fact | RoomEnd)[][] = []
   const hidden = new Set<Fact | RoomEnd>()
   let count = 0
-  for (let at = 0; at < stays.length; at += roomsAtOnce) {
-    const some = stays.slice(at, at + roomsAtOnce)
-    for (const found of await Promise.all(some.map((stay) => collectIn(log, stay, gap)))) {
+  for (let at = 0; at < rooms.length; at += roomsAtOnce) {
+    const some = rooms.slice(at, at + roomsAtOnce)
+    for (const found of await Promise.all(some.map((room) => collectIn(log, room, gap)))) {
       count += found === null ? 0 : found.rows.length + found.reads.length
       if (found === null || count > gap.limit) return null
       for (const row of found.rows.filter(hides(found.rows, gap.shownSeq ?? 0))) hidden.add(row)
@@ -84,35 +90,51 @@ function ordersOf({ rows, reads, end }: Found): (Fact | RoomEnd)[][] {
  * Nothing that is behind a room's last event in its journal may go before the room's other events: a cursor would cover the last and not
  * those. It may be one that is in no replay: a read that moved nothing, or was followed by another of the same member.
  */
-function endOf({ leftStamp, lastStamp }: Stay, { from, upTo }: Gap): RoomEnd | null {
-  if (leftStamp !== null || lastStamp === null || isCovered(from, lastStamp) || !isCovered(upTo, lastStamp)) return null
+function endOf(room: Stays, { from, upTo }: Gap): RoomEnd | null {
+  const { lastStamp } = room
+  if (!isStillIn(room) || lastStamp === null || isCovered(from, lastStamp) || !isCovered(upTo, lastStamp)) return null
   return { type: 'end', stamp: lastStamp }
 }
 
+function isStillIn({ stays }: Stays): boolean {
+  return stays[0]?.leftStamp === null
+}
+
 /** Who left the room gets no reads: those of before his removal cannot be told from later ones. */
-async function collectIn(log: LogStore, stay: Stay, gap: Gap): Promise<Found | null> {
-  const rows = await collectRows(log, stay, gap)
-  const reads = stay.leftStamp === null ? await collectReads(log, stay.roomId, gap) : []
-  return rows && reads && { rows, reads, end: endOf(stay, gap) }
+async function collectIn(log: LogStore, room: Stays, gap: Gap): Promise<Found | null> {
+  const rows = await collectRows(log, room, gap)
+  const reads = isStillIn(room) ? await collectReads(log, room.roomId, gap) : []
+  return rows && reads && { rows, reads, end: endOf(room, gap) }
 }
 
 /**
- * A room's rows are covered up to some seq and not beyond it. Not so those behind his removal: they are in no replay, so nothing waits
- * for them, and a cursor may cover one of them and none of his own.
+ * A room's rows are covered up to some seq and not beyond it. Not so those that are not his: they are in no replay, so nothing waits
+ * for them, and a cursor may cover one of them and none of his own before it.
  */
-async function collectRows(log: LogStore, stay: Stay, { from, upTo, limit }: Gap): Promise<LogRow[] | null> {
+async function collectRows(log: LogStore, { roomId, stays }: Stays, { from, upTo, limit }: Gap): Promise<LogRow[] | null> {
   const rows: LogRow[] = []
-  let behindHim = 0
-  let isHis = stay.leftStamp === null
-  for await (const row of walk((below, count) => log.readLog(stay.roomId, below, count), seqOf)) {
-    if (row.seq < stay.joinedSeq) return rows
-    isHis ||= isSame(row.stamp, stay.leftStamp)
-    if (isHis && isCovered(from, row.stamp)) return rows
-    if (isHis && isCovered(upTo, row.stamp)) rows.push(row)
-    else if (!isHis) behindHim++
-    if (rows.length + behindHim > limit) return null
+  let notHis = 0
+  const isHis = duringOf(stays)
+  const firstSeq = stays.at(-1)!.joinedSeq
+  for await (const row of walk((below, count) => log.readLog(roomId, below, count), seqOf)) {
+    if (row.seq < firstSeq) return rows
+    if (!isHis(row)) notHis++
+    else if (isCovered(from, row.stamp)) return rows
+    else if (isCovered(upTo, row.stamp)) rows.push(row)
+    if (rows.length + notHis > limit) return null
   }
   return rows
+}
+
+/** Whether a row is of one of his stays; to be asked of one after the other, from the newest back. */
+function duringOf(stays: Stay[]): (row: LogRow) => boolean {
+  let nth = 0
+  let isIn = stays[nth]?.leftStamp === null
+  return (row) => {
+    for (; nth < stays.length && row.seq < stays[nth]!.joinedSeq; nth++) isIn = false
+    isIn ||= nth < stays.length && isSame(row.stamp, stays[nth]!.leftStamp)
+    return isIn
+  }
 }
 
 /** Up to which seq a cursor covers a room's log: its rows are covered up to some seq and not beyond it. */

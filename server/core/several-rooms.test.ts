@@ -38,3 +38,18 @@ it('[C12] of a membership that has ended it gets what it missed also where this 
   expect(types).toEqual(['message.posted', 'member.removed'])
   for (const chat of [near, far]) await chat.close()
 })
+
+it('[C12] whose lost memberships are not known must load anew', async () => {
+  const chat = await openTestChat(openMemoryStorage())
+  const [ann, bob] = [await chat.accounts.getOrMake(1), await chat.accounts.getOrMake(2)]
+  for (const user of [ann, bob]) await chat.rooms.touchOpen(user, 7)
+  const since = chat.sessions.cursor()
+  const entered = await Promise.all(
+    [[], null].map((lost) => {
+      const { session } = openClient(chat, bob, { format: followingFormat, hasOneRoom: false })
+      return chat.sessions.enterRooms(session, { bindings: [], lost, since }, () => true)
+    }),
+  )
+  expect(entered.map(({ isReload }) => isReload)).toEqual([false, true])
+  await chat.close()
+})

@@ -1,13 +1,13 @@
 /** Entering several given rooms at once, for a client with one cursor for all of them (C12), and leaving a room. */
 import type { Membership } from '../storage/storage.ts'
-import type { Binding, Ended, Exit } from './binding-record.ts'
+import type { Binding, Ended } from './binding-record.ts'
 import { formatCursor, isCovered, parseCursor, type Cursor } from './cursor.ts'
 import { ChatError } from './errors.ts'
 import type { Hub } from './hub.ts'
 import type { RoomId } from './model.ts'
 import type { Presence } from './presence.ts'
 import { replayRooms, type EnteredAll, type ReplaySources } from './replay.ts'
-import { findLeftStamp, type Stay } from './resume.ts'
+import { findLeftStamp, type Stay, type Stays } from './resume.ts'
 import type { Session } from './session.ts'
 import type { Tail } from './tail.ts'
 
@@ -15,8 +15,8 @@ import type { Tail } from './tail.ts'
 export interface Tour {
   /** By which memberships: it is not let in by a later one. */
   bindings: Binding[]
-  /** Of these it gets what it missed, the removal at last. */
-  lost: Ended[]
+  /** Of these it gets what it missed, the removal at last; null where they are not known, and it cannot resume. */
+  lost: Ended[] | null
   /** The last cursor that it saw; null or '' for one that does not resume. */
   since: string | null
 }
@@ -25,7 +25,7 @@ export interface EnteredRooms extends EnteredAll {
   /** Those of them that he is in. */
   roomIds: RoomId[]
   /** The others, of which he is out. */
-  lost: Exit[]
+  lost: Ended[]
   /** What this process had handed out; all later comes live. */
   upTo: Cursor
 }
@@ -63,31 +63,32 @@ export async function enterRooms(
   isBound: (binding: Binding) => boolean,
 ): Promise<EnteredRooms> {
   const { bindings, lost, since } = tour
-  const wanted = since === null || since === '' ? null : parseCursor(since)
+  const wanted = since === null || since === '' || lost === null ? null : parseCursor(since)
   const isKnown = wanted !== null && (await yard.tail.hearUpTo(wanted))
-  const before = await readMemberships(yard, session, bindings)
+  const gone = isKnown ? lost! : []
+  const roomIds = [...bindings.map(([roomId]) => roomId), ...gone.map(({ roomId }) => roomId)]
+  const before = await readMemberships(yard, session, roomIds)
   await hearHowHeCame(yard, [...before.values()])
-  if (isKnown) for (const { stamp } of lost) await yard.tail.hearEvent(stamp)
   // Who has gone meanwhile must not be entered: nobody would take him out again.
   if (!session.isOpen) throw new ChatError('unavailable')
   const upTo = yard.tail.position()
   session.held ??= []
-  const entering = bindings.filter((binding) => isBound(binding) && isStill(before, binding))
+  const entering = bindings.filter((binding) => isBound(binding) && isInBy(binding, upTo, before))
   for (const [roomId] of entering) joinRoom(yard, session, roomId)
   try {
     // Asked again now that he is subscribed: a removal before that shows here, a later one comes live.
-    const memberships = await readMemberships(yard, session, bindings)
+    const memberships = await readMemberships(yard, session, roomIds)
     const entered = new Set(entering.filter(([roomId]) => isInAt(upTo, memberships.get(roomId))))
     for (const binding of entering) if (!entered.has(binding)) forgetRoom(yard, session, binding[0])
-    const exits = new Map<Binding, Exit | null>()
-    for (const binding of bindings)
-      if (!entered.has(binding)) exits.set(binding, await findExit(yard, session, binding, memberships))
-    const stays = isKnown ? staysOn(tour, memberships, exits) : null
+    const refused = bindings.filter((binding) => !entered.has(binding))
+    const ends = await findEnds(yard, session, refused.map(untold), memberships)
+    const goneEnds = await findEnds(yard, session, gone, memberships)
+    const stays = isKnown ? staysOn([...entered], [...ends, ...goneEnds], memberships) : null
     const missed = stays && (await replayRooms(yard, session, stays, { from: wanted!, upTo }))
     const cursorAfter = formatCursor(upTo)
     return {
       roomIds: [...entered].map(([roomId]) => roomId),
-      lost: [...exits.values()].filter((exit) => exit !== null),
+      lost: ends.filter((ended) => ended !== null),
       upTo,
       cursor: missed === null ? cursorAfter : formatCursor(wanted!),
       cursorAfter,
@@ -101,9 +102,8 @@ export async function enterRooms(
 }
 
 /** He may be in thousands of others. */
-async function readMemberships({ log }: Yard, session: Session, bindings: Binding[]): Promise<Memberships> {
-  if (bindings.length === 0) return new Map()
-  const roomIds = bindings.map(([roomId]) => roomId)
+async function readMemberships({ log }: Yard, session: Session, roomIds: RoomId[]): Promise<Memberships> {
+  if (roomIds.length === 0) return new Map()
   const memberships = await log.listMembershipsOf(session.user.id, roomIds)
   return new Map(memberships.map((membership) => [membership.member.roomId, membership]))
 }
@@ -117,9 +117,10 @@ async function hearHowHeCame({ tail }: Yard, memberships: Membership[]): Promise
   for (const { joinedStamp, leftStamp } of memberships) await tail.hearEvent(leftStamp ?? joinedStamp)
 }
 
-/** Whether his latest membership of the room is the one by which he is bound; he may be out by now. */
-function isStill(memberships: Memberships, [roomId, joinedSeq]: Binding): boolean {
-  return memberships.get(roomId)?.member.joinedSeq === joinedSeq
+/** Whether his latest membership of the room is the one by which he is bound, and he is in. */
+function isInBy([roomId, joinedSeq]: Binding, upTo: Cursor, memberships: Memberships): boolean {
+  const membership = memberships.get(roomId)
+  return membership?.member.joinedSeq === joinedSeq && isInAt(upTo, membership)
 }
 
 /** One whose removal is still to come live is in until then, also where he is in again by now. */
@@ -127,31 +128,49 @@ function isInAt(upTo: Cursor, membership: Membership | undefined): boolean {
   return membership !== undefined && (membership.leftStamp === null || !isCovered(upTo, membership.leftStamp))
 }
 
-/** How he came out of the room that he is bound to by this. Null where he is in by that membership, and only not bound any more. */
-async function findExit(yard: Yard, session: Session, binding: Binding, memberships: Memberships): Promise<Exit | null> {
-  const [roomId, joinedSeq] = binding
-  const membership = memberships.get(roomId)
-  if (membership === undefined) return { roomId, beforeSeq: Infinity, stamp: null }
-  const { member, leftStamp } = membership
-  if (isStill(memberships, binding)) return leftStamp && { roomId, beforeSeq: joinedSeq + 1, stamp: leftStamp }
-  const stamp = await findLeftStamp(yard.log, { ...member, joinedSeq }, { below: member.joinedSeq, limit: yard.replayMax })
-  return { roomId, beforeSeq: member.joinedSeq, stamp }
+function untold([roomId, joinedSeq]: Binding): Ended {
+  return { roomId, joinedSeq, stamp: null }
+}
+
+/** How these memberships ended, each with its stamp where that is found; null for one by which he is in. */
+async function findEnds(yard: Yard, session: Session, past: Ended[], memberships: Memberships): Promise<(Ended | null)[]> {
+  const ends: (Ended | null)[] = []
+  for (const ended of past) ends.push(await findEnd(yard, session, ended, memberships.get(ended.roomId)))
+  return ends
+}
+
+async function findEnd(
+  { log, replayMax }: Yard,
+  { user }: Session,
+  { roomId, joinedSeq, stamp }: Ended,
+  latest: Membership | undefined,
+): Promise<Ended | null> {
+  // The room is gone, or storage went back behind that membership.
+  if (latest === undefined || latest.member.joinedSeq < joinedSeq) return { roomId, joinedSeq: Infinity, stamp: null }
+  if (latest.member.joinedSeq === joinedSeq) return latest.leftStamp && { roomId, joinedSeq, stamp: latest.leftStamp }
+  const bounds = { below: latest.member.joinedSeq, limit: replayMax }
+  return { roomId, joinedSeq, stamp: stamp ?? (await findLeftStamp(log, { roomId, userId: user.id, joinedSeq }, bounds)) }
 }
 
 /** Null where it is not known up to where he was in one of them. */
-function staysOn({ bindings, lost }: Tour, memberships: Memberships, exits: Map<Binding, Exit | null>): Stay[] | null {
-  const stays: Stay[] = lost.map(({ roomId, joinedSeq, stamp }) => ({ roomId, joinedSeq, leftStamp: stamp, lastStamp: null }))
-  for (const binding of bindings) {
-    const [roomId, joinedSeq] = binding
-    const membership = memberships.get(roomId)
+function staysOn(entered: Binding[], ends: (Ended | null)[], memberships: Memberships): Stays[] | null {
+  const rooms = new Map<RoomId, Map<number, Stay>>()
+  const add = (roomId: RoomId, stay: Stay) => rooms.set(roomId, (rooms.get(roomId) ?? new Map()).set(stay.joinedSeq, stay))
+  for (const ended of ends) {
     // Of a room that is gone nothing is left.
-    if (membership === undefined) continue
-    const exit = exits.get(binding)
-    if (exit !== undefined && !exit?.stamp) return null
-    const leftStamp = exit?.stamp ?? (isStill(memberships, binding) ? membership.leftStamp : null)
-    stays.push({ roomId, joinedSeq, leftStamp, lastStamp: membership.lastStamp })
+    if (ended?.joinedSeq === Infinity) continue
+    if (!ended?.stamp) return null
+    add(ended.roomId, { joinedSeq: ended.joinedSeq, leftStamp: ended.stamp })
   }
-  return stays
+  for (const [roomId, joinedSeq] of entered) {
+    const { member, leftStamp } = memberships.get(roomId)!
+    add(roomId, { joinedSeq, leftStamp: member.joinedSeq === joinedSeq ? leftStamp : null })
+  }
+  return [...rooms].map(([roomId, stays]) => ({
+    roomId,
+    stays: [...stays.values()].toSorted((a, b) => b.joinedSeq - a.joinedSeq),
+    lastStamp: memberships.get(roomId)!.lastStamp,
+  }))
 }
 
 function forgetRoom(yard: Yard, session: Session, roomId: RoomId): void {

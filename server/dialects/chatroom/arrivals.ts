@@ -1,5 +1,5 @@
 /** What a socket is told as it enters rooms: their history (C1), or what it missed (C12). */
-import type { Binding, Exit } from '../../core/binding-record.ts'
+import type { Binding, Ended } from '../../core/binding-record.ts'
 import { unknownCursor } from '../../core/cursor.ts'
 import { toChatError } from '../../core/errors.ts'
 import type { LiveRooms } from '../../core/live-rooms.ts'
@@ -13,7 +13,7 @@ import type { Seat } from './seat.ts'
 export interface Arrival {
   frames: string[]
   /** He is no member of these. */
-  lost: Exit[]
+  lost: Ended[]
   /** An error ended these Rooms: they are told again. */
   failed: RoomId[]
 }
@@ -35,7 +35,9 @@ export class Arrivals {
     const entered = await this.enterRooms(seat, tour)
     const { lost } = entered
     // Without a room there is nothing to resume: the client connects anew.
-    const isNowhere = entered.isReload ? entered.roomIds.length === 0 : since && tour.bindings.length + tour.lost.length === 0
+    const isNowhere = entered.isReload
+      ? entered.roomIds.length === 0
+      : since && tour.bindings.length + (tour.lost?.length ?? 0) === 0
     if (isNowhere) return { frames: [encodeReload(null, entered.cursorAfter)], lost, failed: [] }
     if (since !== null && !entered.isReload) return { frames: entered.missed, lost, failed: [] }
     const told = await Promise.all(entered.roomIds.map((roomId) => this.tell(roomId, entered, seat)))

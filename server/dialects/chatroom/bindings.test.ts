@@ -1,118 +1,50 @@
 /** Bindings at two nodes (C1), one of which hears late how a membership ended: what is bound for a later one is let be. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { fastClock, until } from '../../../test/chat.ts'
-import type { Bus } from '../../bus/bus.ts'
-import { createMemoryBus } from '../../bus/memory/memory-bus.ts'
-import { createMemoryDatabase } from '../../storage/memory/memory.ts'
-import type { LogStore, Storage } from '../../storage/storage.ts'
-import { chatrooms, type Person } from './chatroom.fixture.ts'
-import { openLive, type Live } from './live.fixture.ts'
+import type { Person } from './chatroom.fixture.ts'
+import { openYard, type HeldNode, type Yard } from './held.fixture.ts'
 
-/** The answer to the nth question of this kind from now on waits until it is released. */
-interface Hold {
-  kind: keyof LogStore
-  nth: number
-  isHeld: boolean
-  answer: Promise<void>
-}
-
-interface Node extends Live {
-  hold(kind: keyof LogStore, nth?: number): { held: () => Promise<void>; release: () => void }
-  /** It hears of no commit until what this gives is called. */
-  deafen(): () => void
-}
-
-let database: ReturnType<typeof createMemoryDatabase>
-let bus: ReturnType<typeof createMemoryBus>
-const nodes = new Set<Node>()
-let one: Node, two: Node
+let yard: Yard
+let one: HeldNode, two: HeldNode
 let ann: Person, bob: Person
 let roomId: string
 
-async function openNode(): Promise<Node> {
-  let hold: Hold | null = null
-  let deafness = Promise.resolve()
-  const storage = withHold(database.openStorage(), async (kind) => {
-    if (kind === 'listJournals' || kind === 'readCommits') await deafness
-    if (hold?.kind !== kind || --hold.nth !== 0) return
-    hold.isHeld = true
-    await hold.answer
-  })
-  const under = bus.connect()
-  const listen: Bus['listen'] = (name, listener) =>
-    under.listen(name, {
-      onOpen: () => listener.onOpen(),
-      onPresence: (...about) => listener.onPresence(...about),
-      onCommit: (commit) => void deafness.then(() => listener.onCommit(commit)),
-    })
-  const live = await openLive({ storage, bus: { ...under, listen }, clock: fastClock, isProduction: true })
-  const node: Node = {
-    ...live,
-    hold(kind, nth = 1) {
-      let release = () => {}
-      const answer = new Promise<void>((resolve) => (release = resolve))
-      const next: Hold = { kind, nth, isHeld: false, answer }
-      hold = next
-      return { held: () => until(`${kind} is held`, () => next.isHeld), release }
-    },
-    deafen() {
-      let hear = () => {}
-      deafness = new Promise((resolve) => (hear = resolve))
-      return hear
-    },
-    async stop() {
-      if (nodes.delete(node)) await live.stop()
-    },
-  }
-  nodes.add(node)
-  return node
-}
-
-function withHold(under: Storage, beforeAnswer: (kind: string | symbol) => Promise<void>): Storage {
-  const log = new Proxy(under.log, {
-    get(target, name) {
-      const method = Reflect.get(target, name) as (...values: unknown[]) => Promise<unknown>
-      return async (...values: unknown[]) => {
-        const result = await Reflect.apply(method, target, values)
-        await beforeAnswer(name)
-        return result
-      }
-    },
-  })
-  return { ...under, log }
-}
-
 beforeEach(async () => {
-  database = createMemoryDatabase()
-  bus = createMemoryBus()
-  ;[one, two] = [await openNode(), await openNode()]
+  yard = openYard()
+  ;[one, two] = [await yard.open(), await yard.open()]
   ;[ann, bob] = (await one.signedIn('ann', 'bob')) as [Person, Person]
   roomId = await one.room([ann, bob])
 })
-afterEach(async () => {
-  for (const node of nodes) await node.stop()
-})
+afterEach(() => yard.stop())
 
-const participants = () => `${chatrooms}/${roomId}/participants`
-const add = () => one.done(`POST ${participants()}`, ann.bearer, { userId: bob.username })
-const remove = () => one.done(`DELETE ${participants()}/${bob.username}`, ann.bearer)
+const add = () => one.add(roomId, ann, bob)
+const remove = () => one.remove(roomId, ann, bob)
 
 async function addAndConnect(): Promise<void> {
   await add()
   expect((await one.connect(roomId, bob)).status).toBe(200)
 }
 
-/** Binds Bob for a membership that has ended, of whose end nobody is told any more. */
-async function bindLate(): Promise<void> {
-  const { held, release } = one.hold('findMember')
+/** Binds Bob for a membership that has ended, of whose end nobody is told any more; the node finds out when that is called. */
+async function bindLate(): Promise<() => Promise<number>> {
+  const asking = one.hold('findMember')
   const connecting = one.connect(roomId, bob)
-  await held()
+  await asking.held()
   const watching = await two.open(ann)
   await two.connect(roomId, ann)
   await remove()
   await watching.have('participant_removed')
-  release()
-  expect((await connecting).status).toBe(403)
+  const askingAgain = one.hold('findMember')
+  asking.release()
+  await askingAgain.held()
+  return async () => {
+    askingAgain.release()
+    return (await connecting).status
+  }
+}
+
+async function recordOf({ id }: Person): Promise<unknown> {
+  const { values } = await yard.database.openStorage().directory.readRecords([`bound:${id}`])
+  return JSON.parse(values[0]!)
 }
 
 /** What a node that stops had to say it has said. */
@@ -135,23 +67,31 @@ test('[C1] a removal that another node acts upon late takes no binding of the me
 })
 
 test('[C1] a binding that was made late, for a membership that has ended, goes with the first socket', async () => {
-  await bindLate()
+  const findOut = await bindLate()
   const client = await two.open(bob)
   await client.settled()
   expect(client.frames).toEqual([])
   await two.stop()
-  const { values } = await database.openStorage().directory.readRecords([`bound:${bob.id}`])
-  expect(JSON.parse(values[0]!)).toMatchObject({ rooms: [], lost: [{ roomId: Number(roomId) }] })
+  expect(await findOut()).toBe(403)
+  expect(await recordOf(bob)).toMatchObject({ rooms: [], lost: [{ roomId: Number(roomId) }] })
+})
+
+test('[C1] and goes where the connect finds out itself', async () => {
+  const findOut = await bindLate()
+  expect(await recordOf(bob)).toMatchObject({ rooms: [[Number(roomId), 1]] })
+  expect(await findOut()).toBe(403)
+  expect(await recordOf(bob)).toMatchObject({ rooms: [] })
 })
 
 test('[C1] a socket that finds late that its user was removed takes no binding of the membership after it', async () => {
-  await bindLate()
-  const entering = two.hold('listMembershipsOf', 2)
+  const findOut = await bindLate()
+  const entering = two.hold('listMembershipsOf', { nth: 2 })
   const opening = two.open(bob)
   await entering.held()
   await addAndConnect()
   entering.release()
   await opening
+  await findOut()
   await expectBound()
 })
 

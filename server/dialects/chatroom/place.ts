@@ -3,7 +3,7 @@
  * room's events while it is in its Room, which is active then; so what happens in another state reaches nobody here.
  */
 import { randomUUID } from 'node:crypto'
-import { unite, type Binding, type Exit } from '../../core/binding-record.ts'
+import { unite, type Binding, type Ended } from '../../core/binding-record.ts'
 import { unknownCursor } from '../../core/cursor.ts'
 import { ChatError, toChatError } from '../../core/errors.ts'
 import type { RoomExit } from '../../core/hub.ts'
@@ -45,6 +45,9 @@ const closingRetryMs = 200
 const retryMs = 2_000
 /** At a stop the registry may take so long to hear who has left; what it does not hear ends with this node's lease. */
 const farewellMs = 2_000
+
+/** The room is gone, or he is a member all the same: nothing that he is to hear of is lost with the binding. */
+const anyOf = (roomId: RoomId): Ended => ({ roomId, joinedSeq: Infinity, stamp: null })
 
 const roomFailed = { error: 'room_failed', message: 'The Room ended by an error; connect again' }
 
@@ -99,9 +102,14 @@ export class LivePlace implements Place {
 
   /** Who was removed before the binding stood is a member no more, or by a later event. */
   private async bind(user: User, member: Member): Promise<void> {
-    await this.registered.bindings.bind(user.id, member)
-    const latest = await this.door.chat.queries.getMember(member.roomId, user.id)
-    if (latest.joinedSeq !== member.joinedSeq) await this.bind(user, latest)
+    const { roomId, joinedSeq } = member
+    const { bindings } = this.registered
+    await bindings.bind(user.id, member)
+    const latest = await this.door.chat.queries.getMember(roomId, user.id).catch(async (error: unknown) => {
+      if (toChatError(error)?.code === 'not_a_member') await bindings.unbind(user.id, { roomId, joinedSeq, stamp: null })
+      throw error
+    })
+    if (latest.joinedSeq !== joinedSeq) await this.bind(user, latest)
   }
 
   /** Before 101: puts a socket into the rooms that it is bound to. Resolves with its first frames. Throws ChatError unavailable. */
@@ -167,7 +175,7 @@ export class LivePlace implements Place {
     // He may have been removed and bound again before this turn came: an earlier one has entered it then.
     const bindings = tour.bindings.filter(([roomId]) => !seat.session.rooms.has(roomId))
     const { frames, lost, failed } = await this.arrivals.enter(seat, { ...tour, bindings })
-    for (const exit of lost) this.lose(seat, exit)
+    for (const ended of lost) this.lose(seat, ended)
     for (const roomId of failed) this.takeOut(seat, roomId)
     return frames
   }
@@ -185,14 +193,14 @@ export class LivePlace implements Place {
   }
 
   /** He is no member of it, as the bindings do not know yet. */
-  private lose(seat: Seat, exit: Exit): void {
-    this.vacate(seat, exit.roomId)
-    this.unbind(seat.session.user.id, exit)
+  private lose(seat: Seat, ended: Ended): void {
+    this.vacate(seat, ended.roomId)
+    this.unbind(seat.session.user.id, ended)
   }
 
-  private unbind(userId: UserId, exit: Exit): void {
+  private unbind(userId: UserId, ended: Ended): void {
     // Where the registry is away, his next socket finds that he is no member.
-    this.tell(this.registered.bindings.unbind(userId, exit))
+    this.tell(this.registered.bindings.unbind(userId, ended))
   }
 
   /** Where he is bound by a later membership, the bindings tell of it anew. */
@@ -206,12 +214,13 @@ export class LivePlace implements Place {
   }
 
   private onExit(event: RoomExit): void {
-    const { roomId, seq, stamp } = event
+    const { roomId, stamp } = event
     const isRemoval = event.type === 'member.removed'
     const seats = isRemoval ? [...this.seatsOf(event.userId)] : this.registered.rooms.seatsIn(roomId)
     const userIds = new Set(isRemoval ? [event.userId] : seats.map(({ session }) => session.user.id))
     for (const seat of seats) this.vacate(seat, roomId)
-    for (const userId of userIds) this.unbind(userId, { roomId, beforeSeq: seq, stamp })
+    const ended = isRemoval ? { roomId, joinedSeq: event.joinedSeq, stamp } : anyOf(roomId)
+    for (const userId of userIds) this.unbind(userId, ended)
   }
 
   private tell(told: Promise<void>): void {
@@ -271,7 +280,7 @@ export class LivePlace implements Place {
   /** A Room that fails again and again: he is bound to it no more. */
   private drop(roomId: RoomId, seat: Seat): void {
     this.takeOut(seat, roomId)
-    this.lose(seat, { roomId, beforeSeq: Infinity, stamp: null })
+    this.lose(seat, anyOf(roomId))
     seat.inTurn(async () => {
       await this.reenter(seat, roomId)
       seat.answer((cursor) => encodeError(roomFailed, roomId, cursor))

@@ -1,72 +1,17 @@
 /** Who is removed and added again gets of each membership what he was bound to, and of none more (C1, C12). */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { fastClock, until } from '../../../test/chat.ts'
-import { createMemoryRegistry } from '../../registry/memory/memory-registry.ts'
-import { openMemoryStorage } from '../../storage/memory/memory.ts'
-import type { AppendResult } from '../../storage/storage.ts'
-import { chatrooms, type Person } from './chatroom.fixture.ts'
-import { openLive, type Client, type Live } from './live.fixture.ts'
+import { until } from '../../../test/chat.ts'
+import type { Person } from './chatroom.fixture.ts'
+import { openYard, poison, type HeldNode } from './held.fixture.ts'
+import type { Client } from './live.fixture.ts'
 
-interface Hold {
-  kind: string
-  about: unknown
-  isHeld: boolean
-  answer: Promise<void>
-}
-
-/** Messages of this text cannot be shown when they come live. */
-const poison = 'poison'
-const holds = new Set<Hold>()
-let live: Live
-
-/** The next answer of this kind waits until it is released; `about` is the first thing that is said in the question. */
-function hold(kind: string, about: unknown): { held: () => Promise<void>; release: () => void } {
-  let release = () => {}
-  const answer = new Promise<void>((resolve) => (release = resolve))
-  const one: Hold = { kind, about, isHeld: false, answer }
-  holds.add(one)
-  return { held: () => until(`${kind} is held`, () => one.isHeld), release }
-}
-
-function withHolds<T extends object>(under: T): T {
-  return new Proxy(under, {
-    get(target, kind) {
-      const method = Reflect.get(target, kind) as (...values: unknown[]) => unknown
-      return async (...values: unknown[]) => {
-        const result = await Reflect.apply(method, target, values)
-        const held = [...holds].find((one) => one.kind === kind && one.about === values[0])
-        if (held) {
-          holds.delete(held)
-          held.isHeld = true
-          await held.answer
-        }
-        return kind === 'append' ? withoutTimes(result as AppendResult) : result
-      }
-    },
-  })
-}
-
-function withoutTimes(result: AppendResult): AppendResult {
-  for (const fact of result.facts) {
-    if (fact.type === 'message.posted' && fact.message.content === poison)
-      fact.message = { ...fact.message, createdAt: Number.NaN }
-  }
-  return result
-}
+const yard = openYard()
+let live: HeldNode
 
 beforeAll(async () => {
-  const storage = openMemoryStorage()
-  const env = { LIMIT_REGISTER: 'off', LIMIT_SENDS: 'off', LIMIT_CONNECTS: 'off' }
-  const registry = withHolds(createMemoryRegistry(storage.directory))
-  live = await openLive({
-    storage: { ...storage, log: withHolds(storage.log) },
-    registry,
-    clock: fastClock,
-    isProduction: true,
-    env,
-  })
+  live = await yard.open()
 })
-afterAll(() => live.stop())
+afterAll(() => yard.stop())
 
 let lastName = 0
 /** Two rooms of Ann's and Bob's; he is bound to both and away, and has missed a message in each. */
@@ -80,14 +25,13 @@ async function scene() {
   await first.have('message', 2)
   await first.close()
   for (const roomId of [left, kept]) await live.send(roomId, ann, 'missed')
-  const participants = `${chatrooms}/${left}/participants`
   return {
     ann,
     bob,
     left,
     kept,
-    remove: () => live.done(`DELETE ${participants}/${bob.username}`, ann.bearer),
-    add: () => live.done(`POST ${participants}`, ann.bearer, { userId: bob.username }),
+    remove: () => live.remove(left, ann, bob),
+    add: () => live.add(left, ann, bob),
     back: () => live.open(bob, `?since=${encodeURIComponent(first.cursor())}`),
   }
 }
@@ -143,7 +87,9 @@ test.each(['his bindings', 'his memberships'])('[C12] so it is where that comes 
   const at = await scene()
   const watching = await watch(at)
   const { held, release } =
-    what === 'his bindings' ? hold('replaceRecord', `bound:${at.bob.id}`) : hold('listMembershipsOf', at.bob.id)
+    what === 'his bindings'
+      ? live.hold('replaceRecord', { about: `bound:${at.bob.id}` })
+      : live.hold('listMembershipsOf', { about: at.bob.id })
   const opening = at.back()
   await held()
   await at.remove()
@@ -157,13 +103,13 @@ test.each(['his bindings', 'his memberships'])('[C12] so it is where that comes 
 test('[C1] a socket that was about to enter gets nothing that is posted before it has found out', async () => {
   const at = await scene()
   const watching = await watch(at)
-  const before = hold('listMembershipsOf', at.bob.id)
+  const before = live.hold('listMembershipsOf', { about: at.bob.id })
   const opening = live.open(at.bob)
   await before.held()
   await at.remove()
   await at.add()
   await watching.have('participant_added')
-  const after = hold('listMembershipsOf', at.bob.id)
+  const after = live.hold('listMembershipsOf', { about: at.bob.id })
   before.release()
   await after.held()
   await live.send(at.left, at.ann, 'not for him')
@@ -180,7 +126,7 @@ test.each(['', '?since='])('[C10] who is removed from a Room that has just faile
   const client = await live.open(at.bob, query)
   const watching = await live.open(at.ann)
   await live.connect(at.kept, at.ann)
-  const remaking = hold('replaceRecord', `room:${at.left}`)
+  const remaking = live.hold('replaceRecord', { about: `room:${at.left}` })
   await live.send(at.left, at.ann, poison)
   await remaking.held()
   await at.remove()
