@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { describeBrowser, openBrowser, servePage, type PageServer, type TestBrowser } from '../../../test/browser.ts'
 import { until } from '../../../test/chat.ts'
+import { findPort } from '../../../test/child.ts'
 import type { ServerOptions } from '../../../test/harness.ts'
 import { systemClock } from '../../app/clock.ts'
 import { createMemoryDatabase } from '../../storage/memory/memory.ts'
@@ -174,7 +175,8 @@ describeBrowser('in Chromium', () => {
   test('[P3][A7] over a restart of the server it comes back by itself, with nothing lost and nothing twice', async () => {
     const database = createMemoryDatabase()
     const { origin } = await serve()
-    const start = (port = 0) =>
+    const port = await findPort()
+    const start = () =>
       openGroupware({
         isProduction: true,
         storage: database.openStorage(),
@@ -193,9 +195,8 @@ describeBrowser('in Chromium', () => {
     await hear(source, 'before 1')
     // What is answered in the last moment may or may not have left; it comes once in either case.
     await say('at the end')
-    const { port } = door.server
     await door.stop()
-    door = await start(port)
+    door = await start()
     await say('meanwhile')
     await door.done(`POST /api/chats/${rooms[0]}/invite`, ann.bearer, { userIds: [cat.id] })
     const { id } = await door.send(rooms[0]!, ann, 'read by cat')

@@ -2,6 +2,7 @@
 import { EventSource } from 'eventsource'
 import { afterEach, expect, test } from 'vitest'
 import { fastClock, until } from '../../../test/chat.ts'
+import { findPort } from '../../../test/child.ts'
 import { openRaw, type RawClient } from '../../http/raw-client.fixture.ts'
 import { createMemoryDatabase } from '../../storage/memory/memory.ts'
 import { openGroupware, signToken, type Groupware, type Person } from './groupware.fixture.ts'
@@ -276,7 +277,8 @@ test('[A15] a client that does not read is ended, and the others miss nothing', 
 
 test('[P3][A7] over a restart of the server an EventSource goes on by itself, with nothing lost and nothing twice', async () => {
   const database = createMemoryDatabase()
-  let door = await openGroupware({ storage: database.openStorage() })
+  const env = { PORT: String(await findPort()) }
+  let door = await openGroupware({ storage: database.openStorage(), env })
   stops.push(() => door.stop())
   const [ann, bob] = await door.people('ann', 'bob')
   const roomId = await door.group([ann!, bob!])
@@ -288,9 +290,8 @@ test('[P3][A7] over a restart of the server an EventSource goes on by itself, wi
   await until('its opening', () => seen.includes('connected'))
   await door.send(roomId, ann!, 'before')
   await until('the first', () => seen.includes(`${roomId}: before`))
-  const { port } = door.server
   await door.stop()
-  door = await openGroupware({ storage: database.openStorage(), env: { PORT: String(port) } })
+  door = await openGroupware({ storage: database.openStorage(), env })
   const author = await door.server.app.chat.accounts.getOrMake(ann!.id)
   await door.server.app.chat.messages.post(author, roomId, { content: 'meanwhile' })
   await until('its return', () => seen.includes('resumed'), 15_000)

@@ -2,6 +2,7 @@
 import { EventSource } from 'eventsource'
 import { afterEach, expect, test } from 'vitest'
 import { until } from '../../../test/chat.ts'
+import { findPort } from '../../../test/child.ts'
 import { describeNginx, startNginx } from '../../../test/nginx.ts'
 import { createMemoryDatabase } from '../../storage/memory/memory.ts'
 import { openGroupware, type Groupware } from './groupware.fixture.ts'
@@ -81,11 +82,11 @@ describeNginx('behind nginx', () => {
 
   test('[P3][A7] over a restart of the server an EventSource behind it goes on, where nginx does not answer in its place', async () => {
     const database = createMemoryDatabase()
-    let door = await openGroupware({ storage: database.openStorage() })
+    const env = { PORT: String(await findPort()) }
+    let door = await openGroupware({ storage: database.openStorage(), env })
     stops.push(() => door.stop())
     const [ann, bob] = await door.people('ann', 'bob')
     const roomId = await door.group([ann!, bob!])
-    const { port } = door.server
     const url = await nginx(`
       location / { proxy_pass ${door.server.url}; }
       location = /api/chats/stream { proxy_pass ${door.server.url}; error_page 502 504 = @come_back; }
@@ -102,7 +103,7 @@ describeNginx('behind nginx', () => {
     await door.stop()
     // The first error is the line's end, the others are of nginx, which found nobody.
     await until('its coming in vain', () => errors >= 3)
-    door = await openGroupware({ storage: database.openStorage(), env: { PORT: String(port) } })
+    door = await openGroupware({ storage: database.openStorage(), env })
     await door.send(roomId, ann!, 'meanwhile')
     await until('its return', () => seen.includes('resumed'))
     await door.send(roomId, ann!, 'after')

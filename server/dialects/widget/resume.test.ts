@@ -1,6 +1,7 @@
 /** Coming back (W8): by the id of the last message, or by a cursor. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../../../test/chat.ts'
+import { findPort } from '../../../test/child.ts'
 import { startServer, type TestServer } from '../../../test/harness.ts'
 import { openTcpProxy } from '../../../test/tcp-proxy.ts'
 import type { User } from '../../core/model.ts'
@@ -204,9 +205,8 @@ describe('by a cursor', () => {
 describe('when the server goes away', () => {
   it('[W2][W8] a restart in mid-chat loses and doubles nothing, by every transport', async () => {
     const storage = openMemoryStorage()
-    const env = { LIMIT_CONNECTS: 'off' }
+    const env = { LIMIT_CONNECTS: 'off', PORT: String(await findPort()) }
     let node = await startServer({ storage, env })
-    const { port } = node
     const token = signGuest('Ann', 'x')
     const guests = (['usual', 'polling', 'websocket'] as const).map((by) => openGuest(node, token, { by, since: 0 }))
     for (const guest of guests) await guest.have(1)
@@ -227,7 +227,7 @@ describe('when the server goes away', () => {
       for (let nth = 0; nth < 5; nth++) await say(`${life}-${nth}`)
       const saying = [say(`${life}-a`), say(`${life}-b`)]
       await node.stop()
-      node = await startServer({ storage, env: { ...env, PORT: String(port) } })
+      node = await startServer({ storage, env })
       await Promise.all(saying)
     }
     for (const guest of guests) {
