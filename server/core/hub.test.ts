@@ -188,6 +188,63 @@ describe('the hub', () => {
       for (const turn of turns.splice(0)) turn()
       expect(clients.every((client) => client.texts().length === 3)).toBe(true)
     })
+
+    it('[A7] finishes before the next hand-out also where that comes while it writes', () => {
+      const { hub, handOut, clients } = crowd()
+      const { session, connection } = clients[100]!
+      let isFirst = true
+      session.connect({
+        ...connection,
+        write(bytes) {
+          connection.write(bytes)
+          if (!isFirst) return
+          isFirst = false
+          handOut(posted(7, 'b'))
+        },
+      })
+      handOut(posted(7, 'a'))
+      hub.finish()
+      expect(clients.filter((client) => client.texts().join('|') !== 'a|b')).toEqual([])
+    })
+  })
+
+  describe('where connections are ready', () => {
+    /** Which of its connections are, and all that is asked of them. */
+    const mixed = (...readiness: boolean[]) => {
+      const opened = open()
+      const { format } = countingFormat()
+      const calls: string[] = []
+      const sessions = readiness.map((isReady, at) => {
+        const { session, connection } = opened.enter(at, format, 7)
+        const note = (call: string) => (bytes: Uint8Array) => void calls.push(`${call} ${at} ${Buffer.from(bytes).toString()}`)
+        session.connect({
+          ...connection,
+          write: note('write'),
+          findReady() {
+            calls.push(`find ${at}`)
+            return isReady ? { writeNow: note('now') } : null
+          },
+        })
+        return session
+      })
+      return { ...opened, calls, sessions }
+    }
+
+    it('finds them all before it writes to any, and then writes to the others, once to each', () => {
+      const { handOut, calls } = mixed(true, false, true, false)
+      handOut(posted(7, 'a'))
+      expect(calls).toEqual(['find 0', 'find 1', 'find 2', 'find 3', 'now 0 a', 'now 2 a', 'write 1 a', 'write 3 a'])
+    })
+
+    it('does not write past what a session holds', () => {
+      const { handOut, calls, sessions } = mixed(true)
+      sessions[0]!.holdAnew()
+      handOut(posted(7, 'a'))
+      expect(calls).toEqual([])
+      sessions[0]!.release()
+      handOut(posted(7, 'b'))
+      expect(calls).toEqual(['write 0 a', 'find 0', 'now 0 b'])
+    })
   })
 
   it('encodes an event once per format that is present, and writes the same buffer to each connection, once per run', () => {

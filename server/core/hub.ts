@@ -5,7 +5,7 @@
 import type { Clock } from './clock.ts'
 import type { ChatEvent, MemberAdded, MemberRemoved, RoomCreated, RoomDeleted } from './events.ts'
 import type { RoomId, Stamp } from './model.ts'
-import type { Format, Session } from './session.ts'
+import type { Format, ReadyConnection, Session } from './session.ts'
 
 export interface Hub {
   subscribe(roomId: RoomId, session: Session): void
@@ -45,8 +45,10 @@ const writesAtOnce = 128
 interface Delivery {
   sessions: Session[]
   bytes: Uint8Array
-  /** The first that has not got them. */
+  /** The first that was not asked yet whether its connection is ready. */
   next: number
+  /** Those whose was not, and who have not got them yet. */
+  waiting: Session[]
 }
 
 export function createHub(clock: Pick<Clock, 'soon'>, observer: HubObserver): Hub {
@@ -121,7 +123,7 @@ class LocalHub implements Hub {
   private deliverTo(format: Format, sessions: Set<Session>, texts: string[]): void {
     if (texts.length === 0) return
     const isFirst = this.left.length === 0
-    this.left.push({ sessions: [...sessions], bytes: format.join(texts), next: 0 })
+    this.left.push({ sessions: [...sessions], bytes: format.join(texts), next: 0, waiting: [] })
     if (isFirst) this.write(writesAtOnce)
     this.goOnSoon()
     this.observer.onFanOut(format.dialect, texts.length, sessions.size)
@@ -142,12 +144,29 @@ class LocalHub implements Hub {
   }
 
   private write(writes: number): void {
-    for (let count = 0; count < writes && this.left.length > 0; count++) {
-      const delivery = this.left[0]!
-      const session = delivery.sessions[delivery.next++]!
-      if (delivery.next === delivery.sessions.length) this.left.shift()
-      this.writeTo(session, delivery.bytes)
+    for (let left = writes; left > 0 && this.left.length > 0;) {
+      left -= this.writeSlice(this.left[0]!, Math.min(left, writesAtOnce))
     }
+  }
+
+  /**
+   * All are asked before anybody is written to, as the kernel's writes are quicker back to back. Writing to the others may end one and
+   * come back here, so that who waits is the delivery's: nothing that comes behind it overtakes it.
+   */
+  private writeSlice(delivery: Delivery, size: number): number {
+    const { sessions, waiting, bytes } = delivery
+    const slice = sessions.slice(delivery.next, delivery.next + size)
+    delivery.next += slice.length
+    const ready: ReadyConnection[] = []
+    for (const session of slice) {
+      const connection = session.findReady()
+      if (connection) ready.push(connection)
+      else waiting.push(session)
+    }
+    for (const connection of ready) connection.writeNow(bytes)
+    while (waiting.length > 0) this.writeTo(waiting.shift()!, bytes)
+    if (delivery.next === sessions.length && this.left[0] === delivery) this.left.shift()
+    return slice.length
   }
 
   /** A fault of one connection must not cost the others their events; its own session comes back and resumes from before it. */

@@ -6,6 +6,8 @@ import type { RoomId, User } from './model.ts'
 export interface Connection {
   /** Hands whole frames over, in order. The bytes may be shared with other connections and must not be changed. */
   write(bytes: Uint8Array): void
+  /** Null where something waits ahead of what would be written, it is closed, or `write` is its only way. */
+  findReady?(): ReadyConnection | null
   readonly queuedBytes: number
   /** Resolves when what was written has left, or the connection has closed. */
   drained(): Promise<void>
@@ -13,6 +15,12 @@ export interface Connection {
   close(code: number, reason: string): void
   /** Why the transport itself ended it, where it did: its reader did not keep up, or its peer answered nothing. */
   readonly fault?: 'too_slow' | 'silent' | null
+}
+
+/** Only until anything else is done with any connection: which of them it ends is not known. */
+export interface ReadyConnection {
+  /** As `write`, once. Throws nothing and ends no connection, so that many can be found first and then written to back to back. */
+  writeNow(bytes: Uint8Array): void
 }
 
 /** How one dialect shows events; sessions that pass the same object share the encoded bytes. */
@@ -65,6 +73,8 @@ export interface Session {
   connect(connection: Connection): void
   /** Live events of the rooms it is in. */
   deliver(bytes: Uint8Array): void
+  /** Its connection's, where `deliver` would write to it; else null. */
+  findReady(): ReadyConnection | null
   /** Frames for this session alone, ahead of what is held. */
   send(texts: string[]): void
   /** As `send`, for many: waits for the connection between pieces, so that its budget holds. */
@@ -134,6 +144,10 @@ class LiveSession implements Session {
     this.heldBytes += bytes.byteLength
     if (this.heldBytes > this.heldBytesMax) return this.end('too_slow')
     this.held.push(bytes)
+  }
+
+  findReady(): ReadyConnection | null {
+    return this.held === null ? (this.connection?.findReady?.() ?? null) : null
   }
 
   send(texts: string[]): void {
