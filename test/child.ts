@@ -109,7 +109,10 @@ export async function findPort(): Promise<number> {
     if (!lock) continue
     lock.unref()
     const server = await listenAt(port)
-    if (!server) continue
+    if (!server) {
+      lock.close()
+      continue
+    }
     await new Promise((resolve) => server.close(resolve))
     return port
   }
