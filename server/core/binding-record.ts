@@ -30,79 +30,97 @@ export interface BindingRecord {
   nodes: string[]
   /** When his last socket was closed; null while one is open, and before there was one. */
   goneAt: number | null
+  /** A cursor of when this began to be kept whole: whose own is from before that may have lost what is not known here. Null: of now. */
+  from: string | null
 }
 
 /** A binding outlasts his last socket by so much. */
 export const bindingMs = 30_000
 /** And is remembered for so long after it; a binding that waits for a first socket does so for as long. */
 export const rememberedMs = 24 * 3_600_000
-/** More than anybody is put out of in that time by people who mean it: of who has so many it is not known what else he lost. */
-export const lostMax = 1_000
+/** More than anybody is put out of in that time by people who mean it. */
+const lostMax = 1_000
 
-const noBindings: BindingRecord = { rooms: [], remembered: [], lost: [], nodes: [], goneAt: null }
+const noBindings: BindingRecord = { rooms: [], remembered: [], lost: [], nodes: [], goneAt: null, from: null }
 
 /** What of a record counts now. */
 export function viewBindings(record: BindingRecord | null, { nowMs, leases }: Moment): BindingRecord {
-  const { rooms, nodes, goneAt: toldAt, ...past } = record ?? noBindings
+  const { rooms, nodes, goneAt: toldAt, from, ...past } = record ?? noBindings
   const leaseOf = (node: string) => leases.get(node) ?? 0
   const present = nodes.filter((node) => leaseOf(node) > nowMs)
   const remembered = past.remembered.filter(([, , untilMs]) => untilMs > nowMs)
-  const lost = past.lost.filter(({ untilMs }) => untilMs > nowMs)
-  if (present.length > 0) return { rooms, remembered, lost, nodes: present, goneAt: null }
+  const view = {
+    rooms,
+    remembered,
+    lost: past.lost.filter(({ untilMs }) => untilMs > nowMs),
+    nodes: present,
+    from: remembered.length < past.remembered.length ? null : from,
+  }
+  if (present.length > 0) return { ...view, goneAt: null }
   const goneAt = nodes.length > 0 ? Math.max(...nodes.map(leaseOf)) : toldAt
-  if (goneAt === null || nowMs < goneAt + bindingMs) return { rooms, remembered, lost, nodes: [], goneAt }
+  if (goneAt === null || nowMs < goneAt + bindingMs) return { ...view, goneAt }
   const untilMs = goneAt + rememberedMs
-  const ended = nowMs < untilMs ? rooms.map((binding): [...Binding, number] => [...binding, untilMs]) : []
-  return { rooms: [], remembered: [...remembered, ...ended], lost, nodes: [], goneAt }
+  if (nowMs >= untilMs && rooms.length > 0) return { ...view, rooms: [], goneAt, from: null }
+  const ended = rooms.map((binding): [...Binding, number] => [...binding, untilMs])
+  return { ...view, rooms: [], remembered: [...remembered, ...ended], goneAt }
 }
 
 /** A first socket of his at this node; one with a cursor brings back what is remembered. */
 export function arrive(bindings: BindingRecord, node: string, hasCursor: boolean): BindingRecord {
-  const { rooms, remembered, lost, nodes } = bindings
-  const back = hasCursor ? remembered.map(([roomId, joinedSeq]): Binding => [roomId, joinedSeq]) : []
+  const { rooms, remembered, nodes } = bindings
   return {
-    rooms: unite(rooms, back),
+    ...bindings,
+    rooms: hasCursor ? [...latestOf([...rooms, ...remembered])] : rooms,
     remembered: hasCursor ? [] : remembered,
-    lost,
     nodes: [...new Set([...nodes, node])],
     goneAt: null,
   }
 }
 
 /**
- * One who has no open socket may open his first when he likes: the binding waits for it. Of a membership that has ended nobody is bound
- * again, as one may ask who has not heard of that yet. Who is bound by a later one has lost the earlier.
+ * He asks for it. Also by a membership that he has lost: its end is not so any more where the database went back, and never was where his
+ * Room was given up. One who has no open socket may open his first when he likes: the binding waits for it.
  */
-export function bind(bindings: BindingRecord, wanted: Binding[], nowMs: number): BindingRecord {
-  const added = wanted.filter(([roomId, joinedSeq]) => !bindings.lost.some((one) => isSame(one, { roomId, joinedSeq })))
-  const rooms = unite(bindings.rooms, added)
-  const latest = new Map(rooms)
-  const past = [...bindings.rooms, ...bindings.remembered, ...added].filter(
-    ([roomId, joinedSeq]) => joinedSeq < (latest.get(roomId) ?? 0),
-  )
+export function bind(bindings: BindingRecord, binding: Binding, nowMs: number): BindingRecord {
+  const [roomId, joinedSeq] = binding
+  const lost = bindings.lost.filter((one) => !isSame(one, { roomId, joinedSeq }))
+  return { ...restore({ ...bindings, lost }, [binding], nowMs), goneAt: null }
+}
+
+/**
+ * A node says by what he was bound. Of a membership that has ended he is not bound again, as one says so who has not heard of that yet; and
+ * who is bound by a later one has lost the earlier.
+ */
+export function restore(bindings: BindingRecord, told: Binding[], nowMs: number): BindingRecord {
+  const added = told.filter(([roomId, joinedSeq]) => !bindings.lost.some((one) => isSame(one, { roomId, joinedSeq })))
+  const bound = [...bindings.rooms, ...added]
+  const latest = latestOf([...bound, ...bindings.remembered])
+  const isLatest = ([roomId, joinedSeq]: Known) => latest.get(roomId) === joinedSeq
+  const rooms = new Map(bound.filter(isLatest))
+  const past = [...bound, ...bindings.remembered].filter((known) => !isLatest(known))
   return {
     ...bindings,
-    rooms,
-    remembered: bindings.remembered.filter(([roomId]) => !latest.has(roomId)),
-    lost: withLost(bindings.lost, past, nowMs),
-    goneAt: null,
+    rooms: [...rooms],
+    remembered: bindings.remembered.filter((known) => isLatest(known) && !rooms.has(known[0])),
+    ...withLost(bindings, past, nowMs),
   }
 }
 
 /**
- * With a membership those before it have ended, too. A `joinedSeq` of Infinity is of all of them, where the room is gone, or he is a member
- * all the same and only bound no more: then nothing is lost. Null where that changes nothing.
+ * With a membership those before it have ended, too. A `joinedSeq` of Infinity is of all of them, where the room is gone: then nothing is
+ * lost. Null where that changes nothing.
  */
 export function unbind(bindings: BindingRecord, ended: Ended, nowMs: number): BindingRecord | null {
   const isOver = ([roomId, joinedSeq]: Known) => roomId === ended.roomId && joinedSeq <= ended.joinedSeq
   const over = [...bindings.rooms, ...bindings.remembered].filter(isOver)
   const isNews = ended.stamp !== null && bindings.lost.some((one) => isSame(one, ended) && one.stamp === null)
   if (over.length === 0 && !isNews) return null
-  const lost = ended.joinedSeq === Infinity ? bindings.lost : withLost(bindings.lost, over, nowMs)
+  const { lost, from } = withLost(bindings, ended.joinedSeq === Infinity ? [] : over, nowMs)
   return {
     ...bindings,
     rooms: bindings.rooms.filter((binding) => !isOver(binding)),
     remembered: bindings.remembered.filter((binding) => !isOver(binding)),
+    from,
     lost: lost.map((one) => (isSame(one, ended) ? { ...one, stamp: one.stamp ?? ended.stamp } : one)),
   }
 }
@@ -119,11 +137,11 @@ export function keepMsOf({ nodes }: BindingRecord): number {
   return bindingMs + rememberedMs + (nodes.length > 0 ? leaseKeptMs : 0)
 }
 
-/** Each once, the latest `lostMax`. */
-function withLost(lost: Lost[], past: Known[], nowMs: number): Lost[] {
+/** None of them stands there yet: nobody is bound by a membership that does. */
+function withLost({ lost, from }: BindingRecord, past: Known[], nowMs: number): Pick<BindingRecord, 'lost' | 'from'> {
   const untilMs = nowMs + rememberedMs
-  const added = past.map(([roomId, joinedSeq]) => ({ roomId, joinedSeq, stamp: null, untilMs }))
-  return [...lost, ...added.filter((one) => !lost.some((other) => isSame(one, other)))].slice(-lostMax)
+  const all = [...lost, ...past.map(([roomId, joinedSeq]) => ({ roomId, joinedSeq, stamp: null, untilMs }))]
+  return { lost: all.slice(-lostMax), from: all.length > lostMax ? null : from }
 }
 
 function isSame(one: Ended, other: Pick<Ended, 'roomId' | 'joinedSeq'>): boolean {
@@ -132,7 +150,11 @@ function isSame(one: Ended, other: Pick<Ended, 'roomId' | 'joinedSeq'>): boolean
 
 /** Each room once, with his latest membership of it. */
 export function unite(some: Binding[], others: Binding[]): Binding[] {
-  const all = new Map(some)
-  for (const [roomId, joinedSeq] of others) all.set(roomId, Math.max(joinedSeq, all.get(roomId) ?? 0))
-  return [...all]
+  return [...latestOf([...some, ...others])]
+}
+
+function latestOf(known: Known[]): Map<RoomId, number> {
+  const latest = new Map<RoomId, number>()
+  for (const [roomId, joinedSeq] of known) latest.set(roomId, Math.max(joinedSeq, latest.get(roomId) ?? 0))
+  return latest
 }

@@ -5,7 +5,7 @@ import {
   bind,
   depart,
   keepMsOf,
-  lostMax,
+  restore,
   unbind,
   unite,
   viewBindings,
@@ -13,6 +13,7 @@ import {
   type BindingRecord,
   type Ended,
 } from './binding-record.ts'
+import { isAllCovered, parseCursor } from './cursor.ts'
 import { Holding, restoreAll, settleAll, type Naming } from './holding.ts'
 import type { Member, RoomId, UserId } from './model.ts'
 import type { NodeLease } from './node-lease.ts'
@@ -26,15 +27,17 @@ export interface BindingsOptions {
   lease: NodeLease
   /** Rooms that a user with sockets here is bound to: as he is bound, here or at another node, and all of them as a socket of his opens. */
   onBound(userId: UserId, bindings: Binding[]): void
+  /** A cursor of what this process has handed out. */
+  cursor(): string
 }
 
 /** All but `close`, `restore` and `settle` throw RegistryUnavailable. */
 export interface Bindings {
   /**
-   * A socket of his has opened; resolves with the rooms that it is bound to, of which `onBound` is told, too. With a cursor also those that
-   * are remembered (C12): he is bound to them from now on. Where it throws, the socket does not count.
+   * A socket of his has opened; resolves with the rooms that it is bound to, of which `onBound` is told, too. With cursors (`since` is the
+   * last that it saw, or '') also those that are remembered (C12): he is bound to them from now on. Where it throws, the socket does not count.
    */
-  open(userId: UserId, hasCursor: boolean): Promise<OpenBindings>
+  open(userId: UserId, since: string | null): Promise<OpenBindings>
   /** Binds his sockets, also those at other nodes and those opened later. */
   bind(userId: UserId, member: Pick<Member, 'roomId' | 'joinedSeq'>): Promise<void>
   /**
@@ -54,8 +57,10 @@ export interface Bindings {
 
 export interface OpenBindings {
   rooms: Binding[]
-  /** By these he was bound in the last 24 h, until he was out; null where they are too many to know all. */
-  lost: Ended[] | null
+  /** By these he was bound in the last 24 h, until he was out. */
+  lost: Ended[]
+  /** Whether these are all by which he was bound since that cursor. */
+  isWhole: boolean
 }
 
 interface LocalUser {
@@ -81,11 +86,11 @@ class LocalBindings implements Bindings {
     this.options = options
   }
 
-  async open(userId: UserId, hasCursor: boolean): Promise<OpenBindings> {
+  async open(userId: UserId, since: string | null): Promise<OpenBindings> {
     const user = this.localOf(userId)
     user.sockets += 1
     try {
-      return await user.holding.inTurn(() => this.admit(userId, user, hasCursor))
+      return await user.holding.inTurn(() => this.admit(userId, user, since))
     } catch (error) {
       await this.close(userId)
       throw error
@@ -108,14 +113,14 @@ class LocalBindings implements Bindings {
     return user
   }
 
-  private async admit(userId: UserId, user: LocalUser, hasCursor: boolean): Promise<OpenBindings> {
-    const told = await user.holding.hold((naming) => this.arrive(userId, user, { hasCursor, naming }))
-    const { rooms, lost } = withExits(told, user.exits)
+  private async admit(userId: UserId, user: LocalUser, since: string | null): Promise<OpenBindings> {
+    const told = await user.holding.hold((naming) => this.arrive(userId, user, { hasCursor: since !== null, naming }))
+    const { rooms, lost, from } = withExits(told, user.exits)
     user.rooms = new Map(unite([...user.rooms], rooms))
     user.changes += 1
     if (rooms.length > 0) this.options.onBound(userId, rooms)
     const ended = lost.map(({ roomId, joinedSeq, stamp }) => ({ roomId, joinedSeq, stamp }))
-    return { rooms, lost: ended.length < lostMax ? ended : null }
+    return { rooms, lost: ended, isWhole: isWholeSince(from, since) }
   }
 
   /** With what he is bound to here: the registry may have lost that. */
@@ -123,7 +128,7 @@ class LocalBindings implements Bindings {
     return this.change(userId, (before, moment) => {
       const node = this.options.lease.nodeAt(moment)
       naming(node)
-      return bind(arrive(before, node, hasCursor), [...user.rooms], moment.nowMs)
+      return restore(arrive(before, node, hasCursor), [...user.rooms], moment.nowMs)
     })
   }
 
@@ -136,7 +141,7 @@ class LocalBindings implements Bindings {
   async bind(userId: UserId, { roomId, joinedSeq }: Pick<Member, 'roomId' | 'joinedSeq'>): Promise<void> {
     const user = this.localOf(userId)
     await user.holding.inTurn(async () => {
-      const bindings = await this.change(userId, (before, { nowMs }) => bind(before, [[roomId, joinedSeq]], nowMs))
+      const bindings = await this.change(userId, (before, { nowMs }) => bind(before, [roomId, joinedSeq], nowMs))
       this.note(userId, user, bindings)
     })
     this.options.registry.announceBound(userId)
@@ -144,7 +149,9 @@ class LocalBindings implements Bindings {
 
   async unbind(userId: UserId, ended: Ended): Promise<void> {
     const user = this.localOf(userId)
-    user.rooms.delete(ended.roomId)
+    const joinedSeq = user.rooms.get(ended.roomId) ?? 0
+    if (joinedSeq > ended.joinedSeq) this.options.onBound(userId, [[ended.roomId, joinedSeq]])
+    else user.rooms.delete(ended.roomId)
     user.changes += 1
     user.exits.add(ended)
     await user.holding.inTurn(() => this.tellExit(userId, user, ended))
@@ -221,7 +228,8 @@ class LocalBindings implements Bindings {
     let bindings!: BindingRecord
     await changeRecord<BindingRecord>(this.options.registry, nameOf(userId), (kept, moment) => {
       const before = viewBindings(kept, moment)
-      const record = step(before, moment)
+      const changed = step(before, moment)
+      const record = changed && { ...changed, from: changed.from ?? this.options.cursor() }
       bindings = record ?? before
       return record && { record, beforeMs: null, keepMs: keepMsOf(record) }
     })
@@ -232,6 +240,12 @@ class LocalBindings implements Bindings {
 /** What counts once the registry has heard of them. */
 function withExits(told: BindingRecord, exits: Set<Ended>): BindingRecord {
   return [...exits].reduce((bindings, exit) => unbind(bindings, exit, 0) ?? bindings, told)
+}
+
+function isWholeSince(from: string | null, since: string | null): boolean {
+  if (since === null || since === '') return true
+  const [first, seen] = [parseCursor(from ?? ''), parseCursor(since)]
+  return first !== null && seen !== null && isAllCovered(seen, first)
 }
 
 function nameOf(userId: UserId): string {

@@ -14,6 +14,12 @@ export interface Cursor {
   entries: Map<number, CursorEntry>
 }
 
+/** Whether who has been handed the one has been handed all of the other; false also where that is not known. */
+export function isAllCovered(cursor: Cursor, other: Cursor): boolean {
+  const isHeard = ([journal, { position }]: [number, CursorEntry]) => isCovered(cursor, { journal, position })
+  return cursor.floor >= other.floor && [...other.entries].every(isHeard)
+}
+
 /** Of no database: who hands it back is told to reload. */
 export const unknownCursor = '0_0-00000000-0'
 

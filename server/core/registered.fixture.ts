@@ -3,6 +3,7 @@ import { createManualClock, settle, type ManualClock } from '../../test/manual-c
 import { createMemoryRegistry } from '../registry/memory/memory-registry.ts'
 import { RegistryUnavailable, type Registry, type RegistryListener } from '../registry/registry.ts'
 import { createMemoryDatabase } from '../storage/memory/memory.ts'
+import { formatCursor } from './cursor.ts'
 import type { RoomId, UserId } from './model.ts'
 import { createLogins, type Logins } from './logins.ts'
 import { createRegistered, type Registered } from './registered.ts'
@@ -47,6 +48,9 @@ export const memberOf = (roomId: RoomId, joinedSeq = 3) => ({ roomId, joinedSeq 
 /** It ended with the event after the next. */
 export const exitFrom = (roomId: RoomId, joinedSeq = 3) => ({ roomId, joinedSeq, stamp: { journal: 1, position: joinedSeq + 2 } })
 
+/** Who has heard all until then. */
+export const cursorAt = (ms: number) => formatCursor({ floor: 1, entries: new Map([[1, { tag: 'testtest', position: ms + 1 }]]) })
+
 export function createYard(idleMs = 60_000): Yard {
   const clock = createManualClock()
   const database = createMemoryDatabase({ now: () => clock.now() })
@@ -75,12 +79,13 @@ export function createYard(idleMs = 60_000): Yard {
         drop: (roomId, seats) => void heard.push(`drop ${roomId}: ${seats.join(' ')}`),
         onBound: (userId: UserId, bindings) =>
           void heard.push(`bound ${userId}: ${bindings.map(([roomId]) => roomId).join(' ')}`),
+        cursor: () => cursorAt(clock.now()),
       })
       registered.start()
       await settle()
       const arrive = async (userId: UserId, hasCursor: boolean) => {
-        const { rooms, lost } = await registered.bindings.open(userId, hasCursor)
-        return { rooms: rooms.map(([roomId]) => roomId), lost: (lost ?? []).map(({ roomId }) => roomId) }
+        const { rooms, lost } = await registered.bindings.open(userId, hasCursor ? '' : null)
+        return { rooms: rooms.map(([roomId]) => roomId), lost: lost.map(({ roomId }) => roomId) }
       }
       return Object.assign(outages, { ...registered, logins, heard, arrive, kill: () => registered.stop() })
     },

@@ -33,7 +33,7 @@ export interface Registered<Seat> {
 export function createRegistered<Seat>(options: RegisteredOptions<Seat>): Registered<Seat> {
   const { registry, logins, clock, node } = options
   const lease = createNodeLease(registry, node)
-  const bindings = createBindings({ registry, lease, onBound: options.onBound })
+  const bindings = createBindings({ registry, lease, onBound: options.onBound, cursor: options.cursor })
   const rooms = createLiveRooms({ ...options, registry, lease })
   let sweeps = 0
   let stopBeating = () => {}

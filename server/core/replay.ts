@@ -56,8 +56,8 @@ export async function replayAll(sources: ReplaySources, session: Session, span: 
 /** What is covered needs no further look, so a thousand chats in which nothing happened cost none. */
 function mayBeMissedAfter({ from }: Span): (room: Stays) => boolean {
   return ({ stays, lastStamp }) => {
-    const end = stays[0]?.leftStamp ?? lastStamp
-    return end === null || !isCovered(from, end)
+    const ends = stays.map(({ leftStamp }) => leftStamp ?? lastStamp)
+    return ends.some((end) => end === null || !isCovered(from, end))
   }
 }
 

@@ -108,33 +108,28 @@ async function collectIn(log: LogStore, room: Stays, gap: Gap): Promise<Found | 
 }
 
 /**
- * A room's rows are covered up to some seq and not beyond it. Not so those that are not his: they are in no replay, so nothing waits
- * for them, and a cursor may cover one of them and none of his own before it.
+ * The rows of a stay are covered up to some seq and not beyond it. Not so those that are not his, or were not yet as he got the cursor:
+ * they are in no replay, so nothing waits for them, and a cursor may cover one of them and none of his own before it.
  */
 async function collectRows(log: LogStore, { roomId, stays }: Stays, { from, upTo, limit }: Gap): Promise<LogRow[] | null> {
   const rows: LogRow[] = []
   let notHis = 0
-  const isHis = duringOf(stays)
-  const firstSeq = stays.at(-1)!.joinedSeq
+  const left = stays.filter(({ leftStamp }) => leftStamp === null || !isCovered(from, leftStamp))
+  let isHis = left[0]?.leftStamp === null
+  const goToEarlier = () => {
+    left.shift()
+    isHis = false
+  }
   for await (const row of walk((below, count) => log.readLog(roomId, below, count), seqOf)) {
-    if (row.seq < firstSeq) return rows
-    if (!isHis(row)) notHis++
-    else if (isCovered(from, row.stamp)) return rows
+    while (left.length > 0 && row.seq < left[0]!.joinedSeq) goToEarlier()
+    isHis ||= left.length > 0 && isSame(row.stamp, left[0]!.leftStamp)
+    if (isHis && isCovered(from, row.stamp)) goToEarlier()
+    if (left.length === 0) return rows
+    if (!isHis) notHis++
     else if (isCovered(upTo, row.stamp)) rows.push(row)
     if (rows.length + notHis > limit) return null
   }
   return rows
-}
-
-/** Whether a row is of one of his stays; to be asked of one after the other, from the newest back. */
-function duringOf(stays: Stay[]): (row: LogRow) => boolean {
-  let nth = 0
-  let isIn = stays[nth]?.leftStamp === null
-  return (row) => {
-    for (; nth < stays.length && row.seq < stays[nth]!.joinedSeq; nth++) isIn = false
-    isIn ||= nth < stays.length && isSame(row.stamp, stays[nth]!.leftStamp)
-    return isIn
-  }
 }
 
 /** Up to which seq a cursor covers a room's log: its rows are covered up to some seq and not beyond it. */
@@ -154,14 +149,12 @@ export async function findLeftStamp(
   { roomId, userId, joinedSeq }: Pick<Member, 'roomId' | 'userId' | 'joinedSeq'>,
   { below, limit }: { below: number; limit: number },
 ): Promise<Stamp | null> {
-  let stamp: Stamp | null = null
   let count = 0
   for await (const row of walk((before, rows) => log.readLog(roomId, before, rows), seqOf, below)) {
-    if (row.seq <= joinedSeq) return stamp
-    if (row.type === 'member.removed' && row.userId === userId) stamp = row.stamp
-    if (++count > limit) return null
+    if (row.type === 'member.removed' && row.userId === userId && row.joinedSeq === joinedSeq) return row.stamp
+    if (row.seq <= joinedSeq || ++count > limit) return null
   }
-  return stamp
+  return null
 }
 
 async function collectReads(log: LogStore, roomId: RoomId, { from, upTo, explicitReads, limit }: Gap) {
@@ -242,7 +235,7 @@ function queuesByJournal<T extends { stamp: Stamp }>(items: T[]): T[][] {
  * counts, and so it does of each reaction to one that is still there.
  */
 function hides(newestFirst: LogRow[], shownSeq: number): (row: LogRow) => boolean {
-  const oldestSeq = Math.max(newestFirst.at(-1)?.seq ?? 0, shownSeq + 1)
+  const shown = new Set(newestFirst.filter(({ type, seq }) => type === 'message.posted' && seq > shownSeq).map(seqOf))
   const lastChange = new Map<string, LogRow>()
   for (const row of newestFirst) {
     const changed = changedBy(row)
@@ -253,7 +246,7 @@ function hides(newestFirst: LogRow[], shownSeq: number): (row: LogRow) => boolea
     const changed = changedBy(row)
     if (changed === null) return false
     if (lastChange.get(changed) !== row) return true
-    return isReaction(row) ? row.message.deletedAt !== null : 'message' in row && row.message.seq >= oldestSeq
+    return isReaction(row) ? row.message.deletedAt !== null : 'message' in row && shown.has(row.message.seq)
   }
 }
 

@@ -15,8 +15,8 @@ import type { Tail } from './tail.ts'
 export interface Tour {
   /** By which memberships: it is not let in by a later one. */
   bindings: Binding[]
-  /** Of these it gets what it missed, the removal at last; null where they are not known, and it cannot resume. */
-  lost: Ended[] | null
+  /** Of these it gets what it missed, the removal at last. */
+  lost: Ended[]
   /** The last cursor that it saw; null or '' for one that does not resume. */
   since: string | null
 }
@@ -63,9 +63,9 @@ export async function enterRooms(
   isBound: (binding: Binding) => boolean,
 ): Promise<EnteredRooms> {
   const { bindings, lost, since } = tour
-  const wanted = since === null || since === '' || lost === null ? null : parseCursor(since)
+  const wanted = since === null || since === '' ? null : parseCursor(since)
   const isKnown = wanted !== null && (await yard.tail.hearUpTo(wanted))
-  const gone = isKnown ? lost! : []
+  const gone = isKnown ? lost : []
   const roomIds = [...bindings.map(([roomId]) => roomId), ...gone.map(({ roomId }) => roomId)]
   const before = await readMemberships(yard, session, roomIds)
   await hearHowHeCame(yard, [...before.values()])

@@ -12,7 +12,7 @@ import type { Seat } from './seat.ts'
 
 export interface Arrival {
   frames: string[]
-  /** He is no member of these. */
+  /** He is out of these memberships. */
   lost: Ended[]
   /** An error ended these Rooms: they are told again. */
   failed: RoomId[]
@@ -35,16 +35,15 @@ export class Arrivals {
     const entered = await this.enterRooms(seat, tour)
     const { lost } = entered
     // Without a room there is nothing to resume: the client connects anew.
-    const isNowhere = entered.isReload
-      ? entered.roomIds.length === 0
-      : since && tour.bindings.length + (tour.lost?.length ?? 0) === 0
+    const isNowhere = entered.isReload ? entered.roomIds.length === 0 : since && tour.bindings.length + tour.lost.length === 0
     if (isNowhere) return { frames: [encodeReload(null, entered.cursorAfter)], lost, failed: [] }
     if (since !== null && !entered.isReload) return { frames: entered.missed, lost, failed: [] }
     const told = await Promise.all(entered.roomIds.map((roomId) => this.tell(roomId, entered, seat)))
     const failed = entered.roomIds.filter((_, nth) => told[nth] === null)
     // With cursors all of its rooms are told again then: no cursor may say that they were by now.
     const isInVain = failed.length > 0 && seat.withCursor
-    return { frames: isInVain ? [] : told.flatMap((frames) => frames ?? []), lost, failed }
+    const frames = [...nameLeft(entered, seat), ...told.flatMap((frames) => frames ?? [])]
+    return { frames: isInVain ? [] : frames, lost, failed }
   }
 
   /** What cannot be replayed for an error of ours must not keep him out for good: he is told to reload. */
@@ -73,4 +72,12 @@ export class Arrivals {
     })
     return frames
   }
+}
+
+/** With a reload also those of his rooms that he is out of meanwhile: nothing else would tell him so. */
+function nameLeft({ isReload, roomIds, lost }: EnteredRooms, { left }: Seat): string[] {
+  if (!isReload) return []
+  const gone = new Set([...left, ...lost.map(({ roomId }) => roomId)])
+  for (const roomId of roomIds) gone.delete(roomId)
+  return [...gone].map((roomId) => encodeReload(roomId, unknownCursor))
 }

@@ -3,7 +3,7 @@ import { fastClock, until } from '../../../test/chat.ts'
 import type { Bus } from '../../bus/bus.ts'
 import { createMemoryBus } from '../../bus/memory/memory-bus.ts'
 import { createMemoryRegistry } from '../../registry/memory/memory-registry.ts'
-import { RegistryUnavailable, type Registry } from '../../registry/registry.ts'
+import { RegistryUnavailable, type Registry, type RegistryListener } from '../../registry/registry.ts'
 import { createMemoryDatabase } from '../../storage/memory/memory.ts'
 import type { AppendResult, LogStore, Storage } from '../../storage/storage.ts'
 import { chatrooms, type Person } from './chatroom.fixture.ts'
@@ -27,6 +27,8 @@ export interface HeldNode extends Live {
   deafen(): () => void
   /** While it is away, all that is asked of its registry is refused. */
   setAway(isAway: boolean): void
+  /** Its registry is there anew, or filled again; resolves when the node has told it all. */
+  reopen(): Promise<void>
   add(roomId: string, by: Person, who: Person): Promise<unknown>
   remove(roomId: string, by: Person, who: Person): Promise<unknown>
 }
@@ -64,9 +66,11 @@ async function openNode(under: Storage, bus: Bus): Promise<HeldNode> {
     if (kind === 'listJournals' || kind === 'readCommits') await deafness
   })
   let isAway = false
-  const registry = questions.through(createMemoryRegistry(under.directory), async () => {
+  const asked = questions.through(createMemoryRegistry(under.directory), async () => {
     if (isAway) throw new RegistryUnavailable('away')
   })
+  let heard!: RegistryListener
+  const registry: Registry = { ...asked, listen: (listener) => asked.listen((heard = listener)) }
   const listen: Bus['listen'] = (name, listener) =>
     bus.listen(name, {
       onOpen: () => listener.onOpen(),
@@ -87,6 +91,7 @@ async function openNode(under: Storage, bus: Bus): Promise<HeldNode> {
       return hear
     },
     setAway: (is) => void (isAway = is),
+    reopen: () => heard.onOpen(),
     add: (roomId, by, { username }) => live.done(`POST ${participants(roomId)}`, by.bearer, { userId: username }),
     remove: (roomId, by, { username }) => live.done(`DELETE ${participants(roomId)}/${username}`, by.bearer),
     async stop() {
@@ -95,6 +100,9 @@ async function openNode(under: Storage, bus: Bus): Promise<HeldNode> {
     },
   }
 }
+
+/** What is not asked, but told. */
+const unanswered = new Set<string | symbol>(['listen', 'announceBound', 'close'])
 
 interface Hold extends Required<Held> {
   kind: string
@@ -116,12 +124,13 @@ class Questions {
   through<T extends object>(under: T, before: (kind: string | symbol) => Promise<void>): T {
     return new Proxy(under, {
       get: (target, kind) => {
-        const method = Reflect.get(target, kind) as (...values: unknown[]) => unknown
+        const method = Reflect.get(target, kind) as unknown
+        if (typeof method !== 'function' || unanswered.has(kind)) return method
         return async (...values: unknown[]) => {
           await before(kind)
           const hold = this.take(kind, values[0])
           if (hold?.isUnasked) await wait(hold)
-          const result = await Reflect.apply(method, target, values)
+          const result = await Reflect.apply(method as (...values: unknown[]) => unknown, target, values)
           if (hold && !hold.isUnasked) await wait(hold)
           return kind === 'append' ? withoutTimes(result as AppendResult) : result
         }

@@ -46,9 +46,6 @@ const retryMs = 2_000
 /** At a stop the registry may take so long to hear who has left; what it does not hear ends with this node's lease. */
 const farewellMs = 2_000
 
-/** The room is gone, or he is a member all the same: nothing that he is to hear of is lost with the binding. */
-const anyOf = (roomId: RoomId): Ended => ({ roomId, joinedSeq: Infinity, stamp: null })
-
 const roomFailed = { error: 'room_failed', message: 'The Room ended by an error; connect again' }
 
 export class LivePlace implements Place {
@@ -73,6 +70,7 @@ export class LivePlace implements Place {
       carry: async (roomId, seats) => seats.forEach((seat) => this.carry(roomId, seat)),
       drop: (roomId, seats) => seats.forEach((seat) => this.drop(roomId, seat)),
       onBound: (userId, bindings) => this.onBound(userId, bindings),
+      cursor: () => door.chat.sessions.cursor(),
     })
     this.arrivals = new Arrivals(door, stores, this.registered.rooms)
     door.chat.sessions.hearExits((event) => this.onExit(event))
@@ -116,10 +114,13 @@ export class LivePlace implements Place {
   async admit(seat: Seat): Promise<string[]> {
     const { user } = seat.session
     this.seats.set(user.id, this.seatsOf(user.id).add(seat))
-    const bound = await this.registered.bindings.open(user.id, seat.withCursor)
+    const bound = await this.registered.bindings.open(user.id, seat.since)
     seat.isCounted = true
+    for (const { roomId } of bound.lost) seat.left.add(roomId)
     const bindings = unite(bound.rooms, [...seat.rooms])
-    return this.enter(seat, { bindings, lost: bound.lost, since: seat.since })
+    // It may have been told of an earlier membership.
+    for (const [roomId, joinedSeq] of bindings) seat.rooms.set(roomId, joinedSeq)
+    return this.enter(seat, { bindings, lost: bound.lost, since: bound.isWhole ? seat.since : unknownCursor })
   }
 
   /** The socket is gone, or was not let in. */
@@ -192,7 +193,7 @@ export class LivePlace implements Place {
     }
   }
 
-  /** He is no member of it, as the bindings do not know yet. */
+  /** He is not in by it, as the bindings do not know yet. */
   private lose(seat: Seat, ended: Ended): void {
     this.vacate(seat, ended.roomId)
     this.unbind(seat.session.user.id, ended)
@@ -206,6 +207,7 @@ export class LivePlace implements Place {
   /** Where he is bound by a later membership, the bindings tell of it anew. */
   private vacate(seat: Seat, roomId: RoomId): void {
     if (!seat.rooms.delete(roomId)) return
+    if (seat.session.held !== null) seat.left.add(roomId)
     this.door.chat.sessions.leaveRoom(seat.session, roomId)
     this.tell(this.registered.rooms.leave(roomId, seat))
     this.door.log.info('User left the Room.', { userId: seat.session.user.username, roomId })
@@ -218,9 +220,10 @@ export class LivePlace implements Place {
     const isRemoval = event.type === 'member.removed'
     const seats = isRemoval ? [...this.seatsOf(event.userId)] : this.registered.rooms.seatsIn(roomId)
     const userIds = new Set(isRemoval ? [event.userId] : seats.map(({ session }) => session.user.id))
-    for (const seat of seats) this.vacate(seat, roomId)
-    const ended = isRemoval ? { roomId, joinedSeq: event.joinedSeq, stamp } : anyOf(roomId)
-    for (const userId of userIds) this.unbind(userId, ended)
+    const joinedSeq = isRemoval ? event.joinedSeq : Infinity
+    // One that is to enter by a later membership is not in by this one.
+    for (const seat of seats) if ((seat.rooms.get(roomId) ?? 0) <= joinedSeq) this.vacate(seat, roomId)
+    for (const userId of userIds) this.unbind(userId, { roomId, joinedSeq, stamp })
   }
 
   private tell(told: Promise<void>): void {
@@ -280,7 +283,8 @@ export class LivePlace implements Place {
   /** A Room that fails again and again: he is bound to it no more. */
   private drop(roomId: RoomId, seat: Seat): void {
     this.takeOut(seat, roomId)
-    this.lose(seat, anyOf(roomId))
+    const joinedSeq = seat.rooms.get(roomId)
+    if (joinedSeq !== undefined) this.lose(seat, { roomId, joinedSeq, stamp: null })
     seat.inTurn(async () => {
       await this.reenter(seat, roomId)
       seat.answer((cursor) => encodeError(roomFailed, roomId, cursor))

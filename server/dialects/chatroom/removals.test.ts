@@ -136,6 +136,18 @@ test.each(['', '?since='])('[C10] who is removed from a Room that has just faile
   await live.send(at.kept, at.ann, 'last')
   await until('the last', () => client.textsIn(at.kept).includes('last'))
   expect(client.textsIn(at.kept).slice(-2)).toEqual(['mark', 'last'])
-  const kinds = client.frames.map(({ type }) => type)
-  expect(kinds.includes('reload')).toBe(query !== '')
+  // What he did not see of the room that he is out of, and that he is, nothing else tells him.
+  const reloads = client.frames.filter(({ type }) => type === 'reload').map((frame) => frame.roomId)
+  expect(reloads).toEqual(query === '' ? [] : [at.left, at.kept])
+})
+
+test('[C10] a room whose removal he was shown is in no reload after it', async () => {
+  const at = await scene()
+  const client = await at.back()
+  await at.remove()
+  await client.have('participant_removed')
+  await live.send(at.kept, at.ann, poison)
+  await client.have('history')
+  const reloads = client.frames.filter(({ type }) => type === 'reload').map((frame) => frame.roomId)
+  expect(reloads).toEqual([at.kept])
 })

@@ -268,6 +268,19 @@ describe('reloads', () => {
     expect(fresh.frames).toEqual([])
   })
 
+  test('[C12] a room that he is out of meanwhile has a reload of its own, without a history', async () => {
+    const { ann, bob, rooms, client } = await scene()
+    await client.close()
+    await live.done(`DELETE ${chatrooms}/${rooms[0]}/participants/${ann.username}`, bob.bearer)
+    const back = await live.open(ann, '?since=garbage')
+    await back.have('history')
+    expect(back.frames.map(({ type, roomId }) => [type, roomId])).toEqual([
+      ['reload', rooms[0]],
+      ['reload', rooms[1]],
+      ['history', rooms[1]],
+    ])
+  })
+
   test('[C12] so it is for who is out of all his rooms, where the cursor does not tell what he missed', async () => {
     const [ann, dan] = (await live.signedIn('ann', 'dan')) as [Person, Person]
     const roomId = await live.room([ann, dan])

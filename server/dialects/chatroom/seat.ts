@@ -14,6 +14,8 @@ export class Seat {
   readonly since: string | null
   /** With the `joinedSeq` of the membership by which it is bound; also those that it has still to enter. */
   readonly rooms = new Map<RoomId, number>()
+  /** Those that it is out of while it is held, or was before it opened: what it is to hear of that may be forgotten, and a reload names them. */
+  readonly left = new Set<RoomId>()
   /** It was not handed something of its rooms, and holds what came after: with cursors it is to be told to reload first. */
   isStale = false
   /** Whether the registry counts it among his open sockets. */
@@ -50,6 +52,7 @@ export class Seat {
   /** Ends the hold. */
   release(): void {
     this.session.release()
+    this.left.clear()
     for (const answer of this.answers.splice(0)) this.answer(answer)
   }
 
