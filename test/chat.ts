@@ -96,7 +96,7 @@ export async function connectSeveral(chat: Chat, user: User, roomIds: RoomId[], 
     const member = await chat.queries.getMember(roomId, user.id).catch(() => null)
     bindings.push([roomId, member?.joinedSeq ?? 0])
   }
-  return admit(client, await chat.sessions.enterRooms(client.session, { bindings, lost: [], since }, () => true))
+  return admit(client, await chat.sessions.enterRooms(client.session, { bindings, lost: [], since, from: since }, () => true))
 }
 
 /** Opened, and in no room yet. */

@@ -103,7 +103,7 @@ it('[C1] the end of a membership takes its later one from no socket, also where 
 it('[C1] what was read for sockets that have closed since is no news of one that opens', async () => {
   const yard = createYard()
   const [one, two] = [await yard.open(), await yard.open()]
-  await two.bindings.open(kim, null)
+  await two.bindings.open(kim, false)
   await two.bindings.bind(kim, memberOf(7))
   const releaseBinding = one.hangNext('replaceRecord')
   const binding = one.bindings.bind(kim, memberOf(8))
@@ -129,13 +129,13 @@ it('[C1] what was read for sockets that have closed since is no news of one that
 it('[C1] who comes back while thousands are told anew is not forgotten with who he was', async () => {
   const node = await createYard().open()
   const users = Array.from({ length: 201 }, (_, nth) => nth + 1)
-  for (const user of users) await node.bindings.open(user, null)
+  for (const user of users) await node.bindings.open(user, false)
   const last = users.at(-1)!
   const release = node.hangNext('replaceRecord')
   const restoring = node.bindings.restore()
   await settle()
   await node.bindings.close(last)
-  await node.bindings.open(last, null)
+  await node.bindings.open(last, false)
   release()
   await restoring
   await node.bindings.bind(last, memberOf(7))

@@ -16,7 +16,8 @@ export interface Ended {
   stamp: Stamp | null
 }
 
-type Lost = Ended & { untilMs: number }
+/** `at`: a cursor of when it was put down; null: it is now. */
+type Lost = Ended & { untilMs: number; at: string | null }
 type Known = Binding | [...Binding, untilMs: number]
 
 /** As the registry keeps it. */
@@ -30,7 +31,7 @@ export interface BindingRecord {
   nodes: string[]
   /** When his last socket was closed; null while one is open, and before there was one. */
   goneAt: number | null
-  /** A cursor of when this began to be kept whole: whose own is from before that may have lost what is not known here. Null: of now. */
+  /** A cursor since which this is whole: whose own is from before that may have lost what is not known here. Null: it is now. */
   from: string | null
 }
 
@@ -49,12 +50,14 @@ export function viewBindings(record: BindingRecord | null, { nowMs, leases }: Mo
   const leaseOf = (node: string) => leases.get(node) ?? 0
   const present = nodes.filter((node) => leaseOf(node) > nowMs)
   const remembered = past.remembered.filter(([, , untilMs]) => untilMs > nowMs)
+  const forgotten = past.lost.findLast(({ untilMs }) => untilMs <= nowMs)
+  const fromThen = forgotten === undefined ? from : forgotten.at
   const view = {
     rooms,
     remembered,
     lost: past.lost.filter(({ untilMs }) => untilMs > nowMs),
     nodes: present,
-    from: remembered.length < past.remembered.length ? null : from,
+    from: remembered.length < past.remembered.length ? null : fromThen,
   }
   if (present.length > 0) return { ...view, goneAt: null }
   const goneAt = nodes.length > 0 ? Math.max(...nodes.map(leaseOf)) : toldAt
@@ -132,6 +135,12 @@ export function depart(bindings: BindingRecord, node: string, nowMs: number): Bi
   return { ...bindings, nodes, goneAt: nodes.length === 0 ? nowMs : null }
 }
 
+/** With the cursor of who writes it, where it says that something is of now. */
+export function dated(bindings: BindingRecord, cursor: string): BindingRecord {
+  const lost = bindings.lost.map((one) => ({ ...one, at: one.at ?? cursor }))
+  return { ...bindings, lost, from: bindings.from ?? cursor }
+}
+
 /** For how long a record is to be kept from now: the nodes in it renew it while they live. */
 export function keepMsOf({ nodes }: BindingRecord): number {
   return bindingMs + rememberedMs + (nodes.length > 0 ? leaseKeptMs : 0)
@@ -140,8 +149,9 @@ export function keepMsOf({ nodes }: BindingRecord): number {
 /** None of them stands there yet: nobody is bound by a membership that does. */
 function withLost({ lost, from }: BindingRecord, past: Known[], nowMs: number): Pick<BindingRecord, 'lost' | 'from'> {
   const untilMs = nowMs + rememberedMs
-  const all = [...lost, ...past.map(([roomId, joinedSeq]) => ({ roomId, joinedSeq, stamp: null, untilMs }))]
-  return { lost: all.slice(-lostMax), from: all.length > lostMax ? null : from }
+  const all = [...lost, ...past.map(([roomId, joinedSeq]) => ({ roomId, joinedSeq, stamp: null, untilMs, at: null }))]
+  const forgotten = all[all.length - lostMax - 1]
+  return { lost: all.slice(-lostMax), from: forgotten === undefined ? from : forgotten.at }
 }
 
 function isSame(one: Ended, other: Pick<Ended, 'roomId' | 'joinedSeq'>): boolean {

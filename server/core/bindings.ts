@@ -3,6 +3,7 @@ import type { Moment, Registry } from '../registry/registry.ts'
 import {
   arrive,
   bind,
+  dated,
   depart,
   keepMsOf,
   restore,
@@ -13,7 +14,6 @@ import {
   type BindingRecord,
   type Ended,
 } from './binding-record.ts'
-import { isAllCovered, parseCursor } from './cursor.ts'
 import { Holding, restoreAll, settleAll, type Naming } from './holding.ts'
 import type { Member, RoomId, UserId } from './model.ts'
 import type { NodeLease } from './node-lease.ts'
@@ -34,10 +34,10 @@ export interface BindingsOptions {
 /** All but `close`, `restore` and `settle` throw RegistryUnavailable. */
 export interface Bindings {
   /**
-   * A socket of his has opened; resolves with the rooms that it is bound to, of which `onBound` is told, too. With cursors (`since` is the
-   * last that it saw, or '') also those that are remembered (C12): he is bound to them from now on. Where it throws, the socket does not count.
+   * A socket of his has opened; resolves with the rooms that it is bound to, of which `onBound` is told, too. With a cursor also those that
+   * are remembered (C12): he is bound to them from now on. Where it throws, the socket does not count.
    */
-  open(userId: UserId, since: string | null): Promise<OpenBindings>
+  open(userId: UserId, hasCursor: boolean): Promise<OpenBindings>
   /** Binds his sockets, also those at other nodes and those opened later. */
   bind(userId: UserId, member: Pick<Member, 'roomId' | 'joinedSeq'>): Promise<void>
   /**
@@ -59,8 +59,8 @@ export interface OpenBindings {
   rooms: Binding[]
   /** By these he was bound in the last 24 h, until he was out. */
   lost: Ended[]
-  /** Whether these are all by which he was bound since that cursor. */
-  isWhole: boolean
+  /** A cursor: these are all by which he was bound since then. */
+  from: string
 }
 
 interface LocalUser {
@@ -86,11 +86,11 @@ class LocalBindings implements Bindings {
     this.options = options
   }
 
-  async open(userId: UserId, since: string | null): Promise<OpenBindings> {
+  async open(userId: UserId, hasCursor: boolean): Promise<OpenBindings> {
     const user = this.localOf(userId)
     user.sockets += 1
     try {
-      return await user.holding.inTurn(() => this.admit(userId, user, since))
+      return await user.holding.inTurn(() => this.admit(userId, user, hasCursor))
     } catch (error) {
       await this.close(userId)
       throw error
@@ -113,14 +113,14 @@ class LocalBindings implements Bindings {
     return user
   }
 
-  private async admit(userId: UserId, user: LocalUser, since: string | null): Promise<OpenBindings> {
-    const told = await user.holding.hold((naming) => this.arrive(userId, user, { hasCursor: since !== null, naming }))
+  private async admit(userId: UserId, user: LocalUser, hasCursor: boolean): Promise<OpenBindings> {
+    const told = await user.holding.hold((naming) => this.arrive(userId, user, { hasCursor, naming }))
     const { rooms, lost, from } = withExits(told, user.exits)
     user.rooms = new Map(unite([...user.rooms], rooms))
     user.changes += 1
     if (rooms.length > 0) this.options.onBound(userId, rooms)
     const ended = lost.map(({ roomId, joinedSeq, stamp }) => ({ roomId, joinedSeq, stamp }))
-    return { rooms, lost: ended, isWhole: isWholeSince(from, since) }
+    return { rooms, lost: ended, from: from ?? this.options.cursor() }
   }
 
   /** With what he is bound to here: the registry may have lost that. */
@@ -229,7 +229,7 @@ class LocalBindings implements Bindings {
     await changeRecord<BindingRecord>(this.options.registry, nameOf(userId), (kept, moment) => {
       const before = viewBindings(kept, moment)
       const changed = step(before, moment)
-      const record = changed && { ...changed, from: changed.from ?? this.options.cursor() }
+      const record = changed && dated(changed, this.options.cursor())
       bindings = record ?? before
       return record && { record, beforeMs: null, keepMs: keepMsOf(record) }
     })
@@ -240,12 +240,6 @@ class LocalBindings implements Bindings {
 /** What counts once the registry has heard of them. */
 function withExits(told: BindingRecord, exits: Set<Ended>): BindingRecord {
   return [...exits].reduce((bindings, exit) => unbind(bindings, exit, 0) ?? bindings, told)
-}
-
-function isWholeSince(from: string | null, since: string | null): boolean {
-  if (since === null || since === '') return true
-  const [first, seen] = [parseCursor(from ?? ''), parseCursor(since)]
-  return first !== null && seen !== null && isAllCovered(seen, first)
 }
 
 function nameOf(userId: UserId): string {

@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { advance, formatCursor, formatRoomCursor, isCovered, parseCursor, parseRoomCursor, type Cursor } from './cursor.ts'
+import {
+  advance,
+  formatCursor,
+  formatRoomCursor,
+  isAllCovered,
+  isCovered,
+  parseCursor,
+  parseRoomCursor,
+  type Cursor,
+} from './cursor.ts'
 
 const tag = fc.stringMatching(/^[0-9a-z]{8}$/)
 const entry = fc.tuple(fc.integer({ min: 1, max: 2 ** 31 }), fc.record({ tag, position: fc.maxSafeInteger().map(Math.abs) }))
@@ -40,6 +49,15 @@ describe('[A7] a cursor', () => {
         expect(parseRoomCursor(other, formatRoomCursor(room, formatCursor(given)))).toBeNull()
       }),
     )
+  })
+
+  it('covers another where it covers all of its entries, and its floor', () => {
+    const at = (text: string) => parseCursor(text)!
+    const of = '2_2-aaaaaaaa-5_3-bbbbbbbb-7'
+    const covers = (text: string) => isAllCovered(at(text), at(of))
+    expect([of, '2_2-aaaaaaaa-6_3-bbbbbbbb-7', '3_3-bbbbbbbb-7_4-cccccccc-1'].map(covers)).toEqual([true, true, true])
+    const less = ['2_2-aaaaaaaa-5_3-bbbbbbbb-6', '2_2-aaaaaaaa-5', '1_1-dddddddd-9_2-aaaaaaaa-5_3-bbbbbbbb-7']
+    expect(less.map(covers)).toEqual([false, false, false])
   })
 
   it('is null for any text that is none, and never throws', () => {

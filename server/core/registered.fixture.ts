@@ -84,7 +84,7 @@ export function createYard(idleMs = 60_000): Yard {
       registered.start()
       await settle()
       const arrive = async (userId: UserId, hasCursor: boolean) => {
-        const { rooms, lost } = await registered.bindings.open(userId, hasCursor ? '' : null)
+        const { rooms, lost } = await registered.bindings.open(userId, hasCursor)
         return { rooms: rooms.map(([roomId]) => roomId), lost: lost.map(({ roomId }) => roomId) }
       }
       return Object.assign(outages, { ...registered, logins, heard, arrive, kill: () => registered.stop() })

@@ -96,7 +96,7 @@ async function enterAsHeGoes(way: 'enterRoom' | 'enterAll' | 'enterRooms' | 'ent
   const enter = {
     enterRoom: () => sessions.enterRoom(session, roomId, cursor),
     enterAll: () => sessions.enterAll(session, since),
-    enterRooms: () => sessions.enterRooms(session, { bindings: [[roomId, joinedSeq]], lost: [], since }, () => true),
+    enterRooms: () => sessions.enterRooms(session, { bindings: [[roomId, joinedSeq]], lost: [], since, from: since }, () => true),
     enterAsGuest: () => sessions.enterAsGuest(session, roomId, null),
   }
   const code = await enter[way]().then(

@@ -3,6 +3,7 @@ import { connectSeveral, followingFormat, openClient, openTestChat, until, type 
 import { createManualClock } from '../../test/manual-clock.ts'
 import { createMemoryDatabase, openMemoryStorage } from '../storage/memory/memory.ts'
 import type { Binding } from './binding-record.ts'
+import { isAllCovered, parseCursor } from './cursor.ts'
 import type { Tour } from './several-rooms.ts'
 
 it('[C12] who enters rooms is in those of which he is a member, and hears nothing of the others', async () => {
@@ -33,7 +34,7 @@ it('[C12] of a membership that has ended it gets what it missed also where this 
   const [membership] = await log.listMembershipsOf(bob.id, [7])
   const lost = [{ roomId: 7, joinedSeq: membership!.member.joinedSeq, stamp: membership!.leftStamp! }]
   const { session } = openClient(far, bob, { format: followingFormat, hasOneRoom: false })
-  const entering = far.sessions.enterRooms(session, { bindings: [], lost, since }, () => true)
+  const entering = far.sessions.enterRooms(session, { bindings: [], lost, since, from: since }, () => true)
   await clock.advance(1_000)
   const { missed } = await entering
   const types = missed.map((text) => (JSON.parse(text) as TestFrame).event.type)
@@ -53,6 +54,7 @@ async function openScene(replayMax = 10_000) {
   return {
     chat,
     bob,
+    since,
     /** Of his membership, as it is now. */
     joinedSeq: async () => (await storage.log.listMembershipsOf(bob.id, [7]))[0]!.member.joinedSeq,
     say: (content: string) => chat.messages.post(ann, 7, { content }),
@@ -65,7 +67,11 @@ async function openScene(replayMax = 10_000) {
     /** What he is told who resumes, or `reload`; and of what else he is out. */
     async enter(tour: Partial<Tour>, isBound = true) {
       const { session } = openClient(chat, bob, { format: followingFormat, hasOneRoom: false })
-      const entered = await chat.sessions.enterRooms(session, { bindings: [], lost: [], since, ...tour }, () => isBound)
+      const entered = await chat.sessions.enterRooms(
+        session,
+        { bindings: [], lost: [], since, from: since, ...tour },
+        () => isBound,
+      )
       const events = entered.missed.map((text) => (JSON.parse(text) as TestFrame).event)
       const told = events.map((event) =>
         event.type === 'message.posted' ? event.message.content : `${event.type} ${event.userId}`,
@@ -119,4 +125,37 @@ it('[C12] nor of a membership that a database taken back to a backup does not ho
   const { joinedSeq, enter } = await openScene()
   const later: Binding = [7, (await joinedSeq()) + 5]
   expect(await enter({ bindings: [later] })).toEqual({ told: [], lost: [{ roomId: 7, joinedSeq: Infinity, stamp: null }] })
+})
+
+it('[C12] whose cursor is from before it is known what he lost must load anew', async () => {
+  const { chat, since, say, enter } = await openScene()
+  await say('missed')
+  const from = chat.sessions.cursor()
+  expect([(await enter({ since, from })).told, (await enter({ since: from, from })).told]).toEqual(['reload', []])
+  expect((await enter({ from: '1_1-zzzzzzzz-1' })).told).toBe('reload')
+})
+
+it('[C12] what he is given covers since when it is known, also where this node was behind', async () => {
+  const { openStorage } = createMemoryDatabase()
+  const ending = await openTestChat(openStorage())
+  const bob = await ending.accounts.getOrMake(2)
+  await ending.rooms.touchOpen(bob, 7)
+  const near = await openTestChat(openStorage())
+  const clock = createManualClock()
+  const far = await openTestChat(openStorage(), { clock })
+  const enter = async (from: string) => {
+    const { session } = openClient(far, bob, { format: followingFormat, hasOneRoom: false })
+    const entering = far.sessions.enterRooms(session, { bindings: [], lost: [], since: '', from }, () => true)
+    await clock.advance(1_000)
+    return isAllCovered(parseCursor((await entering).cursorAfter)!, parseCursor(from)!)
+  }
+  await near.messages.post(bob, 7, { content: 'at the other node' })
+  expect(await enter(near.sessions.cursor())).toBe(true)
+  // Another node ends: of two that have heard all of it, one knows that first.
+  await ending.close()
+  const floor = () => parseCursor(near.sessions.cursor())!.floor
+  const before = floor()
+  await until('its end is known', () => floor() > before)
+  expect(await enter(near.sessions.cursor())).toBe(true)
+  for (const chat of [near, far]) await chat.close()
 })

@@ -1,7 +1,7 @@
 /** Entering several given rooms at once, for a client with one cursor for all of them (C12), and leaving a room. */
 import type { Membership } from '../storage/storage.ts'
 import type { Binding, Ended } from './binding-record.ts'
-import { formatCursor, isCovered, parseCursor, type Cursor } from './cursor.ts'
+import { formatCursor, isAllCovered, isCovered, parseCursor, type Cursor } from './cursor.ts'
 import { ChatError } from './errors.ts'
 import type { Hub } from './hub.ts'
 import type { RoomId } from './model.ts'
@@ -17,8 +17,10 @@ export interface Tour {
   bindings: Binding[]
   /** Of these it gets what it missed, the removal at last. */
   lost: Ended[]
-  /** The last cursor that it saw; null or '' for one that does not resume. */
+  /** The last cursor that it saw; null without cursors, '' for one that does not resume. */
   since: string | null
+  /** A cursor since which it is known what it lost; null where nothing is to be resumed. */
+  from: string | null
 }
 
 export interface EnteredRooms extends EnteredAll {
@@ -63,9 +65,8 @@ export async function enterRooms(
   isBound: (binding: Binding) => boolean,
 ): Promise<EnteredRooms> {
   const { bindings, lost, since } = tour
-  const wanted = since === null || since === '' ? null : parseCursor(since)
-  const isKnown = wanted !== null && (await yard.tail.hearUpTo(wanted))
-  const gone = isKnown ? lost : []
+  const wanted = await findStart(yard, tour)
+  const gone = wanted === null ? [] : lost
   const roomIds = [...bindings.map(([roomId]) => roomId), ...gone.map(({ roomId }) => roomId)]
   const before = await readMemberships(yard, session, roomIds)
   await hearHowHeCame(yard, [...before.values()])
@@ -83,8 +84,8 @@ export async function enterRooms(
     const refused = bindings.filter((binding) => !entered.has(binding))
     const ends = await findEnds(yard, session, refused.map(untold), memberships)
     const goneEnds = await findEnds(yard, session, gone, memberships)
-    const stays = isKnown ? staysOn([...entered], [...ends, ...goneEnds], memberships) : null
-    const missed = stays && (await replayRooms(yard, session, stays, { from: wanted!, upTo }))
+    const stays = wanted && staysOn([...entered], [...ends, ...goneEnds], memberships)
+    const missed = stays && (await replayRooms(yard, session, stays, { from: wanted, upTo }))
     const cursorAfter = formatCursor(upTo)
     return {
       roomIds: [...entered].map(([roomId]) => roomId),
@@ -99,6 +100,17 @@ export async function enterRooms(
     for (const [roomId] of entering) leaveRoom(yard, session, roomId)
     throw error
   }
+}
+
+/**
+ * From where it resumes; null where it cannot be told all that it missed. Whatever cursor it gets from now on covers `from`, as this process
+ * may be behind the one that wrote that.
+ */
+async function findStart({ tail }: Yard, { since, from }: Tour): Promise<Cursor | null> {
+  const whole = since === null || from === null ? null : parseCursor(from)
+  if (whole === null || !(await tail.hearUpTo(whole))) return null
+  const wanted = parseCursor(since!)
+  return wanted && isAllCovered(wanted, whole) && (await tail.hearUpTo(wanted)) ? wanted : null
 }
 
 /** He may be in thousands of others. */

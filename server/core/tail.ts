@@ -263,7 +263,7 @@ class JournalsTail implements Tail {
   }
 
   async hearUpTo(cursor: Cursor): Promise<boolean> {
-    if (this.isHandedOutUpTo(cursor)) return true
+    if (this.isHandedOutUpTo(cursor) && this.floor >= cursor.floor) return true
     const records = new Map(
       (await this.log.listJournals(Math.min(...cursor.entries.keys()))).map((record) => [record.number, record]),
     )
@@ -272,6 +272,7 @@ class JournalsTail implements Tail {
       if (!record || record.tag !== tag || wanted > record.lastPosition) return false
     }
     for (const [journal, { position }] of cursor.entries) await this.hearEvent({ journal, position })
+    if (this.floor < cursor.floor) await this.sweep()
     return true
   }
 

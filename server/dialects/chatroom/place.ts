@@ -114,13 +114,13 @@ export class LivePlace implements Place {
   async admit(seat: Seat): Promise<string[]> {
     const { user } = seat.session
     this.seats.set(user.id, this.seatsOf(user.id).add(seat))
-    const bound = await this.registered.bindings.open(user.id, seat.since)
+    const bound = await this.registered.bindings.open(user.id, seat.withCursor)
     seat.isCounted = true
     for (const { roomId } of bound.lost) seat.left.add(roomId)
     const bindings = unite(bound.rooms, [...seat.rooms])
     // It may have been told of an earlier membership.
     for (const [roomId, joinedSeq] of bindings) seat.rooms.set(roomId, joinedSeq)
-    return this.enter(seat, { bindings, lost: bound.lost, since: bound.isWhole ? seat.since : unknownCursor })
+    return this.enter(seat, { bindings, lost: bound.lost, since: seat.since, from: bound.from })
   }
 
   /** The socket is gone, or was not let in. */
@@ -154,7 +154,9 @@ export class LivePlace implements Place {
     const joinedSeq = seat.rooms.get(roomId)
     // One that is to be told all of its rooms anew enters this one with them.
     if (!seat.session.isOpen || joinedSeq === undefined || seat.isStale) return
-    await this.enterAndGoOn(seat, { bindings: [[roomId, joinedSeq]], lost: [], since: null }, () => this.enterLate(seat, roomId))
+    await this.enterAndGoOn(seat, { bindings: [[roomId, joinedSeq]], lost: [], since: null, from: null }, () =>
+      this.enterLate(seat, roomId),
+    )
   }
 
   private async enterAndGoOn(seat: Seat, tour: Tour, again: () => Promise<void>): Promise<void> {
@@ -277,7 +279,7 @@ export class LivePlace implements Place {
     session.holdAnew()
     seat.isStale = false
     const again = () => this.reenter(seat, roomId)
-    await this.enterAndGoOn(seat, { bindings: [...seat.rooms], lost: [], since: unknownCursor }, again)
+    await this.enterAndGoOn(seat, { bindings: [...seat.rooms], lost: [], since: unknownCursor, from: null }, again)
   }
 
   /** A Room that fails again and again: he is bound to it no more. */
