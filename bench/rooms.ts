@@ -45,6 +45,8 @@ const frameBytes = 256
 /** As many as keep every subject busy: more would only stand in queues. */
 const inFlightInAll = 600
 const pacedPerS = 100
+/** One at a time, V8 still compiles after the first 1,000 messages, on the server's only core (README). */
+const singleWarmUpTimes = 5
 const sizes = [10, 100, 1000]
 
 export function nameOf(row: Omit<Row, 'inFlight' | 'figures'>): string {
@@ -108,7 +110,8 @@ function trafficsOf(subject: RoomSubject): TrafficName[] {
 
 async function measureRow(context: Context, subject: OpenSubject, place: Place, traffic: TrafficName): Promise<Row> {
   const shape = shapeOf(traffic, place.members)
-  const { seconds, warmUpSeconds } = context.options
+  const { seconds } = context.options
+  const warmUpSeconds = context.options.warmUpSeconds * (traffic === 'single' ? singleWarmUpTimes : 1)
   const client = { program: context.programs.load, cores: context.cores.load }
   const result = await measureLoad(client, subject, { ...shape, members: place.members, seconds, warmUpSeconds, frameBytes })
   const inFlight = traffic === 'paced' ? `${pacedPerS}/s` : String(shape.senders * shape.inFlight)
