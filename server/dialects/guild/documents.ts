@@ -157,7 +157,7 @@ const pages = {
   '/redoc': page('Madang - ReDoc', '<style>body { margin: 0 }</style>', ['redoc.standalone.js', 'redoc.js']),
 }
 
-const description = `Madang's HTTP interface at its doors \`guild\` and \`feed\`. A WebSocket is no part of OpenAPI:
+const description = `Madang's HTTP interface at its doors \`guild\` and \`feed\`. What goes over a WebSocket is no part of OpenAPI:
 
 - \`/ws/{channel_id}?token=<JWT>\` (guild) receives the channel's messages, each as a MessageResponse, and sends what it is given:
   \`{"content": "..."}\` or plain text. \`&since=\` (empty, or the last cursor seen) asks for cursors.
