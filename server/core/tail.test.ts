@@ -432,6 +432,23 @@ describe('[A7] hearUpTo', () => {
     expect([await heard, texts()]).toEqual([true, ['a']])
   })
 
+  it('hears to their ends the journals below its floor', async () => {
+    const { tail, clock, real, first, second, roomId, say, gate, texts } = await open()
+    const { tag, position } = tail.position().entries.get(second.journal)!
+    await say(first, roomId, 'a')
+    await real.log.closeJournal(first.journal)
+    let letGo = () => {}
+    gate.wait = () => new Promise((resolve) => (letGo = resolve))
+    const ends: boolean[] = []
+    const cursor = { floor: second.journal, entries: new Map([[second.journal, { tag, position }]]) }
+    void tail.hearUpTo(cursor).then((is) => ends.push(is))
+    await clock.advance(200)
+    expect([ends, tail.position().floor]).toEqual([[], first.journal])
+    letGo()
+    await clock.advance(200)
+    expect([ends, texts(), tail.position().floor]).toEqual([[true], ['a'], second.journal])
+  })
+
   it('knows journals below the floor by their tags', async () => {
     const { tail, clock, real, first, second } = await open()
     const before = tail.position()

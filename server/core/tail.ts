@@ -30,8 +30,8 @@ export interface Tail {
   /** Up to where was handed out, to everybody; a copy. */
   position(): Cursor
   /**
-   * Hears from storage up to a cursor that is ahead. False where this database does not hold what it names. Throws StorageUnavailable,
-   * also where that takes longer than 5 s.
+   * Hears from storage up to a cursor that is ahead, what lies below its floor to the end; then each cursor of ours covers it. False where
+   * this database does not hold what it names. Throws StorageUnavailable, also where that takes longer than 5 s.
    */
   hearUpTo(cursor: Cursor): Promise<boolean>
   /** The same for an event that storage holds. */
@@ -264,16 +264,21 @@ class JournalsTail implements Tail {
 
   async hearUpTo(cursor: Cursor): Promise<boolean> {
     if (this.isHandedOutUpTo(cursor) && this.floor >= cursor.floor) return true
-    const records = new Map(
-      (await this.log.listJournals(Math.min(...cursor.entries.keys()))).map((record) => [record.number, record]),
-    )
+    const listed = await this.log.listJournals(Math.min(this.floor, ...cursor.entries.keys()))
+    const records = new Map(listed.map((record) => [record.number, record]))
     for (const [journal, { tag, position: wanted }] of cursor.entries) {
       const record = records.get(journal)
       if (!record || record.tag !== tag || wanted > record.lastPosition) return false
     }
     for (const [journal, { position }] of cursor.entries) await this.hearEvent({ journal, position })
-    if (this.floor < cursor.floor) await this.sweep()
+    if (this.floor < cursor.floor) await this.hearBelow(cursor.floor, listed)
     return true
+  }
+
+  private async hearBelow(floor: number, listed: JournalRecord[]): Promise<void> {
+    for (const { number, lastPosition } of listed)
+      if (number < floor) await this.hearEvent({ journal: number, position: lastPosition })
+    await this.sweep()
   }
 
   async hearEvent(stamp: Stamp): Promise<void> {
