@@ -23,6 +23,9 @@ export function isAllCovered(cursor: Cursor, other: Cursor): boolean {
 /** Of no database: who hands it back is told to reload. */
 export const unknownCursor = '0_0-00000000-0'
 
+/** A journal that stays open keeps those after it in every cursor. So many have room in the head of a request. */
+const entriesMax = 500
+
 const entryPattern = /^([0-9a-z]{1,8})-([0-9a-z]{8})-([0-9a-z]{1,11})$/
 
 export function isCovered(cursor: Cursor, stamp: Stamp): boolean {
@@ -42,7 +45,7 @@ export function formatEntry(journal: number, { tag, position }: CursorEntry): st
 /** Null for what is no cursor. */
 export function parseCursor(text: string): Cursor | null {
   const [floor, ...parts] = text.split('_')
-  if (!/^[0-9a-z]{1,8}$/.test(floor ?? '') || parts.length === 0 || parts.length > 100) return null
+  if (!/^[0-9a-z]{1,8}$/.test(floor ?? '') || parts.length === 0 || parts.length > entriesMax) return null
   const entries = new Map<number, CursorEntry>()
   for (const part of parts) {
     const [, journal, tag, position] = entryPattern.exec(part) ?? []
