@@ -156,6 +156,50 @@ describe('[C12] a record says since when it is whole', () => {
     await yard.clock.advance(25 * hourMs)
     expect(await node.bindings.open(kim, true)).toEqual({ rooms: [[8, 3]], lost: [], from: then })
   })
+
+  it('since an end was heard of, where it was put down before', async () => {
+    const yard = createYard()
+    const node = await yard.open()
+    await node.bindings.open(kim, true)
+    await node.bindings.bind(kim, memberOf(7))
+    await node.bindings.bind(kim, memberOf(7, 6))
+    await yard.clock.advance(hourMs)
+    const then = cursorAt(yard.clock.now())
+    await node.bindings.unbind(kim, exitFrom(7))
+    await yard.clock.advance(25 * hourMs)
+    expect(await node.bindings.open(kim, true)).toEqual({ rooms: [[7, 6]], lost: [], from: then })
+  })
+
+  it('never since an earlier time than before', async () => {
+    const yard = createYard()
+    const [one, two] = [await yard.open(), await yard.open()]
+    await one.bindings.open(kim, true)
+    await one.bindings.bind(kim, memberOf(7))
+    await one.bindings.close(kim)
+    await yard.clock.advance(hourMs)
+    await two.bindings.open(kim, false)
+    await two.bindings.bind(kim, memberOf(9))
+    await yard.clock.advance(hourMs)
+    await two.bindings.unbind(kim, exitFrom(9))
+    await yard.clock.advance(23 * hourMs)
+    await two.bindings.bind(kim, memberOf(8))
+    const { from } = await two.bindings.open(kim, true)
+    await yard.clock.advance(2 * hourMs)
+    expect(await two.bindings.open(kim, true)).toEqual({ rooms: [[8, 3]], lost: [], from })
+  })
+
+  it('since now, where since when it was so is said to be of no use', async () => {
+    const yard = createYard()
+    const node = await yard.open()
+    await node.bindings.open(kim, true)
+    for (const roomId of [7, 8]) await node.bindings.bind(kim, memberOf(roomId))
+    await node.bindings.unbind(kim, exitFrom(7))
+    await yard.clock.advance(hourMs)
+    const from = cursorAt(yard.clock.now())
+    await node.bindings.dateAnew(kim, from)
+    await yard.clock.advance(24 * hourMs)
+    expect(await node.bindings.open(kim, true)).toEqual({ rooms: [[8, 3]], lost: [], from })
+  })
 })
 
 it('[C12] so is a binding that is only remembered, and one that is made late', async () => {

@@ -16,7 +16,7 @@ export interface Ended {
   stamp: Stamp | null
 }
 
-/** `at`: a cursor of when it was put down; null: it is now. */
+/** `at`: a cursor of when it was put down; null until it is written. */
 type Lost = Ended & { untilMs: number; at: string | null }
 type Known = Binding | [...Binding, untilMs: number]
 
@@ -31,7 +31,7 @@ export interface BindingRecord {
   nodes: string[]
   /** When his last socket was closed; null while one is open, and before there was one. */
   goneAt: number | null
-  /** A cursor since which this is whole: whose own is from before that may have lost what is not known here. Null: it is now. */
+  /** A cursor since which this is whole: whose own is from before that may have lost what is not known here. Null until it is written. */
   from: string | null
 }
 
@@ -124,7 +124,8 @@ export function unbind(bindings: BindingRecord, ended: Ended, nowMs: number): Bi
     rooms: bindings.rooms.filter((binding) => !isOver(binding)),
     remembered: bindings.remembered.filter((binding) => !isOver(binding)),
     from,
-    lost: lost.map((one) => (isSame(one, ended) ? { ...one, stamp: one.stamp ?? ended.stamp } : one)),
+    // Who put it down without a stamp may not have heard of it then.
+    lost: lost.map((one) => (isSame(one, ended) && one.stamp === null ? { ...one, stamp: ended.stamp, at: null } : one)),
   }
 }
 
@@ -135,10 +136,11 @@ export function depart(bindings: BindingRecord, node: string, nowMs: number): Bi
   return { ...bindings, nodes, goneAt: nodes.length === 0 ? nowMs : null }
 }
 
-/** With the cursor of who writes it, where it says that something is of now. */
+/** With the cursor of who writes it, where it says that something is of now. What is whole since now is so also once an older end is forgotten. */
 export function dated(bindings: BindingRecord, cursor: string): BindingRecord {
-  const lost = bindings.lost.map((one) => ({ ...one, at: one.at ?? cursor }))
-  return { ...bindings, lost, from: bindings.from ?? cursor }
+  const { from } = bindings
+  const lost = bindings.lost.map((one) => ({ ...one, at: from === null ? cursor : (one.at ?? cursor) }))
+  return { ...bindings, lost, from: from ?? cursor }
 }
 
 /** For how long a record is to be kept from now: the nodes in it renew it while they live. */

@@ -45,6 +45,8 @@ export interface Bindings {
    * again and bound as that, he is told of it as of a new one.
    */
   unbind(userId: UserId, ended: Ended): Promise<void>
+  /** What is known of him is whole since this cursor of now: since when it was so, no node of this database can say any more. */
+  dateAnew(userId: UserId, cursor: string): Promise<void>
   /** A socket of his has closed. Where the registry is away, it learns of it at a later beat. */
   close(userId: UserId): Promise<void>
   /** Another node says that his bindings have changed, or may have. */
@@ -164,6 +166,11 @@ class LocalBindings implements Bindings {
     } finally {
       user.exits.delete(ended)
     }
+  }
+
+  async dateAnew(userId: UserId, cursor: string): Promise<void> {
+    const { holding } = this.localOf(userId)
+    await holding.inTurn(() => this.change(userId, (bindings) => dated({ ...bindings, from: null }, cursor)))
   }
 
   async close(userId: UserId): Promise<void> {

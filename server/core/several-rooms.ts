@@ -19,7 +19,7 @@ export interface Tour {
   lost: Ended[]
   /** The last cursor that it saw; null without cursors, '' for one that does not resume. */
   since: string | null
-  /** A cursor since which it is known what it lost; null where nothing is to be resumed. */
+  /** A cursor since which it is known what it lost; null where nothing of that is to be told. */
   from: string | null
 }
 
@@ -30,6 +30,8 @@ export interface EnteredRooms extends EnteredAll {
   lost: Ended[]
   /** What this process had handed out; all later comes live. */
   upTo: Cursor
+  /** Where this database does not hold what `from` names, nobody can resume by that. */
+  isFromHeard: boolean
 }
 
 /** What being in a room takes. */
@@ -65,7 +67,8 @@ export async function enterRooms(
   isBound: (binding: Binding) => boolean,
 ): Promise<EnteredRooms> {
   const { bindings, lost, since } = tour
-  const wanted = await findStart(yard, tour)
+  const isFromHeard = await hearFrom(yard, tour)
+  const wanted = isFromHeard ? await findStart(yard, tour) : null
   const gone = wanted === null ? [] : lost
   const roomIds = [...bindings.map(([roomId]) => roomId), ...gone.map(({ roomId }) => roomId)]
   const before = await readMemberships(yard, session, roomIds)
@@ -95,6 +98,7 @@ export async function enterRooms(
       cursorAfter,
       isReload: since !== null && since !== '' && missed === null,
       missed: missed ?? [],
+      isFromHeard,
     }
   } catch (error) {
     for (const [roomId] of entering) leaveRoom(yard, session, roomId)
@@ -102,15 +106,17 @@ export async function enterRooms(
   }
 }
 
-/**
- * From where it resumes; null where it cannot be told all that it missed. Whatever cursor it gets from now on covers `from`, as this process
- * may be behind the one that wrote that.
- */
+/** Whatever cursor it gets from now on covers `from`, as this process may be behind the one that wrote that. */
+async function hearFrom({ tail }: Yard, { since, from }: Tour): Promise<boolean> {
+  if (since === null || from === null) return true
+  const whole = parseCursor(from)
+  return whole !== null && (await tail.hearUpTo(whole))
+}
+
+/** From where it resumes; null where it cannot be told all that it missed. */
 async function findStart({ tail }: Yard, { since, from }: Tour): Promise<Cursor | null> {
-  const whole = since === null || from === null ? null : parseCursor(from)
-  if (whole === null || !(await tail.hearUpTo(whole))) return null
-  const wanted = parseCursor(since!)
-  return wanted && isAllCovered(wanted, whole) && (await tail.hearUpTo(wanted)) ? wanted : null
+  const [wanted, whole] = [since, from].map((text) => (text === null ? null : parseCursor(text)))
+  return wanted && whole && isAllCovered(wanted, whole) && (await tail.hearUpTo(wanted)) ? wanted : null
 }
 
 /** He may be in thousands of others. */

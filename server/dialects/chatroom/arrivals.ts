@@ -1,5 +1,5 @@
 /** What a socket is told as it enters rooms: their history (C1), or what it missed (C12). */
-import type { Binding, Ended } from '../../core/binding-record.ts'
+import type { Binding } from '../../core/binding-record.ts'
 import { unknownCursor } from '../../core/cursor.ts'
 import { toChatError } from '../../core/errors.ts'
 import type { LiveRooms } from '../../core/live-rooms.ts'
@@ -11,9 +11,8 @@ import { encodeHistory, encodeReload } from './encode.ts'
 import type { Seat } from './seat.ts'
 
 export interface Arrival {
+  entered: EnteredRooms
   frames: string[]
-  /** He is out of these memberships. */
-  lost: Ended[]
   /** An error ended these Rooms: they are told again. */
   failed: RoomId[]
 }
@@ -33,17 +32,16 @@ export class Arrivals {
   async enter(seat: Seat, tour: Tour): Promise<Arrival> {
     const { since } = tour
     const entered = await this.enterRooms(seat, tour)
-    const { lost } = entered
     // Without a room there is nothing to resume: the client connects anew.
     const isNowhere = entered.isReload ? entered.roomIds.length === 0 : since && tour.bindings.length + tour.lost.length === 0
-    if (isNowhere) return { frames: [encodeReload(null, entered.cursorAfter)], lost, failed: [] }
-    if (since !== null && !entered.isReload) return { frames: entered.missed, lost, failed: [] }
+    if (isNowhere) return { entered, frames: [encodeReload(null, entered.cursorAfter)], failed: [] }
+    if (since !== null && !entered.isReload) return { entered, frames: entered.missed, failed: [] }
     const told = await Promise.all(entered.roomIds.map((roomId) => this.tell(roomId, entered, seat)))
     const failed = entered.roomIds.filter((_, nth) => told[nth] === null)
     // With cursors all of its rooms are told again then: no cursor may say that they were by now.
     const isInVain = failed.length > 0 && seat.withCursor
     const frames = [...nameLeft(entered, seat), ...told.flatMap((frames) => frames ?? [])]
-    return { frames: isInVain ? [] : frames, lost, failed }
+    return { entered, frames: isInVain ? [] : frames, failed }
   }
 
   /** What cannot be replayed for an error of ours must not keep him out for good: he is told to reload. */

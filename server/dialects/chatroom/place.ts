@@ -177,8 +177,9 @@ export class LivePlace implements Place {
     await Promise.all(tour.bindings.map(([roomId]) => this.takeSeat(seat, roomId)))
     // He may have been removed and bound again before this turn came: an earlier one has entered it then.
     const bindings = tour.bindings.filter(([roomId]) => !seat.session.rooms.has(roomId))
-    const { frames, lost, failed } = await this.arrivals.enter(seat, { ...tour, bindings })
-    for (const ended of lost) this.lose(seat, ended)
+    const { entered, frames, failed } = await this.arrivals.enter(seat, { ...tour, bindings })
+    if (!entered.isFromHeard) this.tell(this.registered.bindings.dateAnew(seat.session.user.id, entered.cursorAfter))
+    for (const ended of entered.lost) this.lose(seat, ended)
     for (const roomId of failed) this.takeOut(seat, roomId)
     return frames
   }

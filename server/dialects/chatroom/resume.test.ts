@@ -256,6 +256,23 @@ describe('reloads', () => {
     await expectReload(at, since)
   })
 
+  test.each(['2_2-zzzzzzzz-9', 'garbage'])('[C12] where the bindings are known since %s, it is one reload', async (from) => {
+    const { ann, bob, rooms, client } = await scene()
+    await client.close()
+    const key = `bound:${ann.id}`
+    const [record = null] = (await storage.directory.readRecords([key])).values
+    const to = JSON.stringify({ ...(JSON.parse(record!) as object), from })
+    expect(await storage.directory.replaceRecord(key, { from: record, to, beforeMs: null, keepMs: null })).toBeTruthy()
+    const reloaded = await live.open(ann, `?since=${client.cursor()}`)
+    await reloaded.have('history', 2)
+    expect(reloaded.frames[0]).toMatchObject({ type: 'reload' })
+    const since = cut(reloaded)
+    await post(bob, rooms[0], 'missed')
+    const back = await live.open(ann, `?since=${since}`)
+    await back.have('message')
+    expect(shownBy(back)).toEqual([['message', rooms[0], 'missed']])
+  })
+
   test('[C12] where no room is known any more, the reload has none', async () => {
     const [dan] = (await live.signedIn('dan')) as [Person]
     for (const since of ['garbage', (await scene()).client.cursor()]) {
