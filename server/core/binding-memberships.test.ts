@@ -188,6 +188,28 @@ describe('[C12] a record says since when it is whole', () => {
     expect(await two.bindings.open(kim, true)).toEqual({ rooms: [[8, 3]], lost: [], from })
   })
 
+  it('never since an earlier time than before, where an end is heard of late', async () => {
+    const yard = createYard()
+    const node = await yard.open()
+    await node.bindings.open(kim, true)
+    for (const roomId of [7, 8]) await node.bindings.bind(kim, memberOf(roomId))
+    await node.bindings.bind(kim, memberOf(7, 6))
+    const times: string[] = []
+    for (const roomId of [8, 7]) {
+      await yard.clock.advance(hourMs)
+      times.push(cursorAt(yard.clock.now()))
+      await node.bindings.unbind(kim, exitFrom(roomId))
+    }
+    await yard.clock.advance(22.5 * hourMs)
+    const froms: string[] = []
+    for (let nth = 0; nth < 3; nth++) {
+      froms.push((await node.bindings.open(kim, true)).from)
+      await yard.clock.advance(hourMs)
+    }
+    expect(froms.slice(1)).toEqual(times)
+    expect(froms[0]! < froms[1]!).toBe(true)
+  })
+
   it('since now, where since when it was so is said to be of no use', async () => {
     const yard = createYard()
     const node = await yard.open()

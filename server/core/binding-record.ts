@@ -73,7 +73,7 @@ export function arrive(bindings: BindingRecord, node: string, hasCursor: boolean
   const { rooms, remembered, nodes } = bindings
   return {
     ...bindings,
-    rooms: hasCursor ? [...latestOf([...rooms, ...remembered])] : rooms,
+    rooms: hasCursor ? unite(rooms, remembered) : rooms,
     remembered: hasCursor ? [] : remembered,
     nodes: [...new Set([...nodes, node])],
     goneAt: null,
@@ -97,10 +97,11 @@ export function bind(bindings: BindingRecord, binding: Binding, nowMs: number): 
 export function restore(bindings: BindingRecord, told: Binding[], nowMs: number): BindingRecord {
   const added = told.filter(([roomId, joinedSeq]) => !bindings.lost.some((one) => isSame(one, { roomId, joinedSeq })))
   const bound = [...bindings.rooms, ...added]
-  const latest = latestOf([...bound, ...bindings.remembered])
+  const all = [...bound, ...bindings.remembered]
+  const latest = latestOf(all)
   const isLatest = ([roomId, joinedSeq]: Known) => latest.get(roomId) === joinedSeq
   const rooms = new Map(bound.filter(isLatest))
-  const past = [...bound, ...bindings.remembered].filter((known) => !isLatest(known))
+  const past = all.filter((known) => !isLatest(known))
   return {
     ...bindings,
     rooms: [...rooms],
@@ -115,17 +116,19 @@ export function restore(bindings: BindingRecord, told: Binding[], nowMs: number)
  */
 export function unbind(bindings: BindingRecord, ended: Ended, nowMs: number): BindingRecord | null {
   const isOver = ([roomId, joinedSeq]: Known) => roomId === ended.roomId && joinedSeq <= ended.joinedSeq
-  const over = [...bindings.rooms, ...bindings.remembered].filter(isOver)
-  const isNews = ended.stamp !== null && bindings.lost.some((one) => isSame(one, ended) && one.stamp === null)
-  if (over.length === 0 && !isNews) return null
-  const { lost, from } = withLost(bindings, ended.joinedSeq === Infinity ? [] : over, nowMs)
+  const isNews = (one: Lost) => ended.stamp !== null && one.stamp === null && isSame(one, ended)
+  // Who put it down without a stamp may not have heard of it then: it is put down anew, behind those of since then.
+  const again = bindings.lost.filter(isNews).map(({ roomId, joinedSeq }): Binding => [roomId, joinedSeq])
+  const over = [...again, ...bindings.rooms.filter(isOver), ...bindings.remembered.filter(isOver)]
+  if (over.length === 0) return null
+  const kept = { ...bindings, lost: bindings.lost.filter((one) => !isNews(one)) }
+  const { lost, from } = withLost(kept, ended.joinedSeq === Infinity ? [] : over, nowMs)
   return {
     ...bindings,
     rooms: bindings.rooms.filter((binding) => !isOver(binding)),
     remembered: bindings.remembered.filter((binding) => !isOver(binding)),
     from,
-    // Who put it down without a stamp may not have heard of it then.
-    lost: lost.map((one) => (isSame(one, ended) && one.stamp === null ? { ...one, stamp: ended.stamp, at: null } : one)),
+    lost: lost.map((one) => (isNews(one) ? { ...one, stamp: ended.stamp } : one)),
   }
 }
 
@@ -161,7 +164,7 @@ function isSame(one: Ended, other: Pick<Ended, 'roomId' | 'joinedSeq'>): boolean
 }
 
 /** Each room once, with his latest membership of it. */
-export function unite(some: Binding[], others: Binding[]): Binding[] {
+export function unite(some: Known[], others: Known[]): Binding[] {
   return [...latestOf([...some, ...others])]
 }
 
