@@ -144,9 +144,8 @@ class LocalHub implements Hub {
   }
 
   private write(writes: number): void {
-    for (let left = writes; left > 0 && this.left.length > 0;) {
-      left -= this.writeSlice(this.left[0]!, Math.min(left, writesAtOnce))
-    }
+    let more = writes
+    while (more > 0 && this.left.length > 0) more -= this.writeSlice(this.left[0]!, Math.min(more, writesAtOnce))
   }
 
   /**

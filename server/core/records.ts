@@ -13,7 +13,7 @@ export interface Change<T> {
   keepMs: number
 }
 
-/** Pure, as it may be asked several times. Null where all may stay as it is. */
+/** Does nothing that counts twice, as it may be asked several times. Null where all may stay as it is. */
 type Step<T> = (record: T | null, moment: Moment) => Change<T> | null
 
 /** Resolves with the record as it is then. Throws RegistryUnavailable. */

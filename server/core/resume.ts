@@ -141,8 +141,8 @@ export async function findHeardSeq(log: LogStore, roomId: RoomId, upTo: Cursor):
 }
 
 /**
- * How a membership ended, of one who is in again since the event `below`. Null where more rows than the limit are between the two, or he
- * did not leave.
+ * How a membership ended, of one who is in again since the event `below`. Null where more rows than the limit are between the two, he
+ * did not leave, or his removal does not name that membership (0017).
  */
 export async function findLeftStamp(
   log: LogStore,

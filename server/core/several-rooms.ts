@@ -115,7 +115,7 @@ async function hearFrom({ tail }: Yard, { since, from }: Tour): Promise<boolean>
 
 /** From where it resumes; null where it cannot be told all that it missed. */
 async function findStart({ tail }: Yard, { since, from }: Tour): Promise<Cursor | null> {
-  const [wanted, whole] = [since, from].map((text) => (text === null ? null : parseCursor(text)))
+  const [wanted, whole] = [parseCursor(since ?? ''), parseCursor(from ?? '')]
   return wanted && whole && isAllCovered(wanted, whole) && (await tail.hearUpTo(wanted)) ? wanted : null
 }
 

@@ -151,7 +151,7 @@ async function wait(hold: Hold): Promise<void> {
   await hold.released
 }
 
-function withoutTimes(result: AppendResult): AppendResult {
+export function withoutTimes(result: AppendResult): AppendResult {
   for (const fact of result.facts) {
     if (fact.type === 'message.posted' && fact.message.content === poison)
       fact.message = { ...fact.message, createdAt: Number.NaN }

@@ -9,14 +9,13 @@ import type { Registry } from '../../registry/registry.ts'
 import { openMemoryStorage } from '../../storage/memory/memory.ts'
 import type { AppendResult, Storage } from '../../storage/storage.ts'
 import { chatrooms, type Person } from './chatroom.fixture.ts'
+import { poison, withoutTimes } from './held.fixture.ts'
 import { openLive, type Client, type Live } from './live.fixture.ts'
 
 const storage = withPoison(openMemoryStorage())
 const lines: string[] = []
 let live: Live
 
-/** Messages of this text cannot be shown when they come live. */
-const poison = 'poison'
 /** Of this room no history can be read. */
 let sickRoom: string | null = null
 /** Of this room none is read before `slowness` ends. */
@@ -49,14 +48,6 @@ function withPoison(under: Storage): Storage {
     },
   })
   return { ...under, log, directory: under.directory, ping: () => under.ping(), close: () => under.close() }
-}
-
-function withoutTimes(result: AppendResult): AppendResult {
-  for (const fact of result.facts) {
-    if (fact.type === 'message.posted' && fact.message.content === poison)
-      fact.message = { ...fact.message, createdAt: Number.NaN }
-  }
-  return result
 }
 
 /** Holds a Room at its closing, where it is told to. */
