@@ -23,8 +23,8 @@ export function isAllCovered(cursor: Cursor, other: Cursor): boolean {
 /** Of no database: who hands it back is told to reload. */
 export const unknownCursor = '0_0-00000000-0'
 
-/** A journal that stays open keeps those after it in every cursor. So many have room in the head of a request. */
-const entriesMax = 500
+/** A journal that stays open keeps those after it in every cursor. So many have room in the 8 KiB that nginx takes as a request's line. */
+const entriesMax = 350
 
 const entryPattern = /^([0-9a-z]{1,8})-([0-9a-z]{8})-([0-9a-z]{1,11})$/
 
