@@ -45,8 +45,8 @@ export interface Bindings {
    * again and bound as that, he is told of it as of a new one.
    */
   unbind(userId: UserId, ended: Ended): Promise<void>
-  /** What is known of him is whole since this cursor of now: since when it was so, no node of this database can say any more. */
-  dateAnew(userId: UserId, cursor: string): Promise<void>
+  /** No node of this database can say any more since when what is known of him is whole: `from` becomes a cursor of now, unless it changed. */
+  dateAnew(userId: UserId, from: string, cursor: string): Promise<void>
   /** A socket of his has closed. Where the registry is away, it learns of it at a later beat. */
   close(userId: UserId): Promise<void>
   /** Another node says that his bindings have changed, or may have. */
@@ -168,9 +168,9 @@ class LocalBindings implements Bindings {
     }
   }
 
-  async dateAnew(userId: UserId, cursor: string): Promise<void> {
-    const { holding } = this.localOf(userId)
-    await holding.inTurn(() => this.change(userId, (bindings) => dated({ ...bindings, from: null }, cursor)))
+  async dateAnew(userId: UserId, from: string, cursor: string): Promise<void> {
+    const step = (bindings: BindingRecord) => (bindings.from === from ? dated({ ...bindings, from: null }, cursor) : null)
+    await this.localOf(userId).holding.inTurn(() => this.change(userId, step))
   }
 
   async close(userId: UserId): Promise<void> {

@@ -178,7 +178,7 @@ export class LivePlace implements Place {
     // He may have been removed and bound again before this turn came: an earlier one has entered it then.
     const bindings = tour.bindings.filter(([roomId]) => !seat.session.rooms.has(roomId))
     const { entered, frames, failed } = await this.arrivals.enter(seat, { ...tour, bindings })
-    if (!entered.isFromHeard) this.tell(this.registered.bindings.dateAnew(seat.session.user.id, entered.cursorAfter))
+    if (!entered.isFromHeard) this.tell(this.registered.bindings.dateAnew(seat.session.user.id, tour.from!, entered.cursorAfter))
     for (const ended of entered.lost) this.lose(seat, ended)
     for (const roomId of failed) this.takeOut(seat, roomId)
     return frames
