@@ -19,6 +19,9 @@ let clock: TestClock
 let keeper: Keeper
 let streams: Streams
 let port: number
+/** Paths, in order. */
+let asked: string[]
+let answerLate: (text: string) => void
 /** What was opened, each with how often its end was told. */
 let opened: { stream: Outlet; closed: number }[]
 
@@ -26,15 +29,19 @@ const budgetBytes = 256 * 1024
 
 beforeEach(async () => {
   opened = []
+  asked = []
   clock = createTestClock()
   keeper = createKeeper({ clock })
   server = createHttpServer()
   streams = createStreams({ keeper, budgetBytes, closeTimeoutMs: 100 })
   server.cors.register({ owns: () => true, origins: ['https://chat.example.com'], withCredentials: true })
+  server.app.addHook('onRequest', async ({ url }) => void asked.push(url))
   server.app.get('/stream', async (_request, reply) => streams.open(reply, listen))
   const nothing = { ping: () => Buffer.alloc(0), onClose: () => {} }
   server.app.get('/silent', async (_request, reply) => streams.open(reply, () => nothing))
   server.app.get('/busy', async (_request, reply) => streams.turnAway(reply, 7_000))
+  const late = new Promise<string>((resolve) => (answerLate = resolve))
+  server.app.get('/late', () => late)
   server.app.get('/slow', () => new Promise(() => {}))
   port = (await server.listen([{ host: '127.0.0.1', port: 0 }]))[0]!
 })
@@ -128,6 +135,31 @@ describe('[P3] a stream', () => {
     const { client: other } = await openStream()
     expect(opened.length).toBe(1)
     for (const { socket } of [client, other]) socket.destroy()
+  })
+
+  it('pipelined behind another request is opened once that is answered', async () => {
+    const client = await openRaw(port)
+    client.send(get('/late') + get('/stream'))
+    await until('the stream is asked for', () => asked.includes('/stream'))
+    expect(opened).toEqual([])
+    answerLate('late')
+    expect(await client.until('data: hello\n\n')).toMatch(
+      /^HTTP\/1\.1 200 [^]*\r\n\r\nlateHTTP\/1\.1 200 [^]*\r\n\r\ndata: hello\n\n$/,
+    )
+    opened[0]!.stream.write(Buffer.from('data: more\n\n'))
+    await client.until('data: more\n\n')
+    client.socket.destroy()
+    await until('its end', () => opened[0]!.closed === 1)
+  })
+
+  it('that waits for such an answer while the server stops is told when to come back', async () => {
+    const client = await openRaw(port)
+    client.send(get('/late') + get('/stream'))
+    await until('the stream is asked for', () => asked.includes('/stream'))
+    streams.stop()
+    answerLate('late')
+    expect((await client.closed).endsWith('\r\n\r\nretry: 1000\n\n')).toBe(true)
+    expect(opened).toEqual([])
   })
 
   it('that is not to be opened now is a 200 that says when to come back, and ends', async () => {

@@ -23,9 +23,9 @@ export interface StreamsOptions extends PipeOptions {
 
 export interface Streams {
   /**
-   * Answers 200 at once, with what the hooks put on the reply, and flushes; then `listen` gets the stream. A HEAD request gets the
-   * head alone and `listen` is not called; nor is it where the client has gone, or the server is stopping. A stream past its
-   * budget or drain deadline just ends, as all do: clients come back and resume.
+   * Answers 200 at once, behind what was asked for before on its connection, with what the hooks put on the reply, and flushes; then
+   * `listen` gets the stream. A HEAD request gets the head alone and `listen` is not called; nor is it where the client has gone, or the
+   * server is stopping. A stream past its budget or drain deadline just ends, as all do: clients come back and resume.
    */
   open(reply: FastifyReply, listen: (stream: Outlet) => StreamEvents): void
   /** P3: what would be a 429 or 503 is a 200 that says when to come back, and ends: an EventSource gives up on any other status. */
@@ -42,12 +42,19 @@ export function createStreams(options: StreamsOptions): Streams {
   function open(reply: FastifyReply, listen: (stream: Outlet) => StreamEvents): void {
     if (isStopping) return turnAway(reply, stoppingRetryMs)
     const { raw } = reply
-    const { socket } = raw
     writeHead(reply)
-    // Pipelined behind an answer that has not ended yet, or gone: there is no socket to write to.
-    if (reply.request.method === 'HEAD' || socket === null || socket.destroyed) return void raw.end()
+    if (reply.request.method === 'HEAD') return void raw.end()
     raw.flushHeaders()
-    new EventStream(socket, options).listen(raw, listen)
+    // The answer before it has the socket until Node has heard that it left, which its client may know before.
+    if (raw.socket !== null) begin(raw, listen)
+    else raw.once('socket', () => process.nextTick(begin, raw, listen))
+  }
+
+  function begin(raw: ServerResponse, listen: (stream: Outlet) => StreamEvents): void {
+    const { socket } = raw
+    if (isStopping) raw.end(formatRetry(stoppingRetryMs))
+    else if (socket === null || socket.destroyed) raw.end()
+    else new EventStream(socket, options).listen(raw, listen)
   }
 
   return { open, turnAway, stop: () => void (isStopping = true) }
