@@ -4,6 +4,8 @@ import type { Clock } from '../server/core/clock.ts'
 export interface ManualClock extends Clock {
   /** Moves on by `ms`: makes the calls that fall due in their order, and lets what each began come to rest before the next. */
   advance(ms: number): Promise<void>
+  /** How many calls are still to be made. */
+  pending(): number
 }
 
 export function createManualClock(nowMs = 1_700_000_000_000): ManualClock {
@@ -18,6 +20,7 @@ export function createManualClock(nowMs = 1_700_000_000_000): ManualClock {
       return () => void timers.delete(timer)
     },
     soon: (call) => void setImmediate(call),
+    pending: () => timers.size,
     async advance(ms) {
       const untilMs = now + ms
       await settle()

@@ -177,12 +177,10 @@ describe('one append that fails', () => {
     for (const isLanded of [true, false]) {
       const scene = await openScene()
       const { server, roomId, ann, failNext, setAway } = scene
-      failNext(isLanded ? 'uncertain-landed' : 'uncertain-lost')
-      const posting = post(server, roomId, ann, { text: 'it', key: 'key' })
-      await until('the append under way', async () => (await scene.storage.log.findRoom(roomId))!.ordinal === (isLanded ? 1 : 0))
-      setAway(true)
-      expectAway(await posting, 'feed')
+      failNext(isLanded ? 'uncertain-landed' : 'uncertain-lost', () => setAway(true))
+      expectAway(await post(server, roomId, ann, { text: 'it', key: 'key' }), 'feed')
       setAway(false)
+      expect((await scene.storage.log.findRoom(roomId))!.ordinal).toBe(isLanded ? 1 : 0)
       expect((await post(server, roomId, ann, { text: 'it', key: 'key' })).status).toBe(201)
       expect(await textsIn(scene)).toEqual(['it'])
     }
@@ -199,7 +197,7 @@ async function openLinked(): Promise<Scene & { proxy: TcpProxy }> {
   const proxy = await openTcpProxy(Number(port || 5432), hostname)
   const through = new URL(url)
   through.host = `127.0.0.1:${proxy.port}`
-  const storage = await openPostgresStorage({ url: through.href, connectTimeoutMs: 500, statementTimeoutMs: 500 })
+  const storage = await openPostgresStorage({ url: through.href, connectTimeoutMs: 2_000, statementTimeoutMs: 2_000 })
   onTestFinished(async () => {
     proxy.set('fine')
     await storage.close()
@@ -275,8 +273,7 @@ describeServer('the link to PostgreSQL', () =>
           await until('some more', () => acked.size >= Math.min(before + 40, 400), 40_000)
           // What is sent now arrives, and its answer is lost: nobody can know whether it was committed.
           proxy.set('mute')
-          const stored = new Promise((resolve) => setTimeout(resolve, 20))
-          await stored
+          await new Promise((resolve) => setTimeout(resolve, 20))
           proxy.cut()
           proxy.set('fine')
         }

@@ -196,7 +196,7 @@ describe('nodes that share a database', () => {
     await startNode(storage)
     await startNode(storage)
     await until('both marks', async () => (await isSeen('node-2-')) && (await isSeen('node-3-')))
-    await advance(10)
+    await look(10, 2)
     expect(warned).toEqual([])
   })
 
@@ -205,7 +205,7 @@ describe('nodes that share a database', () => {
     await storage.log.closeJournal(writer.journal)
     await startNode(storage)
     await startNode(storage, { files: await openDiskFileStore(await makeDirectory()) })
-    await advance(10)
+    await look(10, 2)
     expect(warned).toHaveLength(2)
     expect(warned.join()).toContain('FILES_DIR is not the one of other nodes')
   })
@@ -218,17 +218,18 @@ describe('nodes that share a database', () => {
     await until('both marks', async () => (await isSeen('node-2-')) && (await isSeen('node-3-')))
     await second.stop()
     await storage.log.closeJournal(3)
-    await advance(10)
+    await look(10, 1)
     expect(await isSeen('node-3-')).toBe(false)
     expect(await isSeen('node-1-')).toBe(false)
     expect(warned).toEqual([])
   })
 
-  /** So many looks, each to its end, which takes the disk. */
-  async function advance(looks: number): Promise<void> {
-    for (let at = 0; at < looks; at++) {
+  /** So many looks of each node, to the end, which takes the disk: at its end each waits for the next. */
+  async function look(times: number, nodes: number): Promise<void> {
+    for (let at = 0; at < times; at++) {
+      await until('each node to wait', () => clock.pending() === nodes)
       await clock.advance(30_000)
-      await new Promise((resolve) => setTimeout(resolve, 20))
     }
+    await until('each node to wait', () => clock.pending() === nodes)
   }
 })

@@ -65,7 +65,7 @@ export interface Raw {
   isKnown(): Promise<boolean>
 }
 
-export async function openScene(options: { joinTimeoutMs?: number } = {}): Promise<Scene> {
+export async function openScene(options: { joinTimeoutMs?: number; closeTimeoutMs?: number } = {}): Promise<Scene> {
   const clock = createTestClock()
   const keeper = createKeeper({ clock })
   const server = createHttpServer()

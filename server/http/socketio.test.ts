@@ -117,6 +117,8 @@ describe('how it ends', () => {
   })
 
   it.each(finalTransports)('a close comes behind what was written, without a DISCONNECT, by %j', async (transports) => {
+    await scene.close()
+    scene = await openScene({ closeTimeoutMs: 60_000 })
     const { socket, heard, connection, reasons, closedCount } = await scene.connect(transports)
     connection.write(events('last'))
     connection.close(1012, 'over')
@@ -174,7 +176,7 @@ describe('how it ends', () => {
   it('a client that answers no ping is ended as one that is silent', async () => {
     const { connection } = await scene.connect(['websocket'])
     engineOf(connection).server.opts.pingInterval = 5
-    engineOf(connection).server.opts.pingTimeout = 5
+    engineOf(connection).server.opts.pingTimeout = 500
     const { ws } = await scene.openRaw()
     ws.send('40')
     await until('the end', () => scene.opened[1]?.closed === 1)

@@ -9,8 +9,8 @@ export type Fault = 'unavailable' | 'uncertain-landed' | 'uncertain-lost' | 'rej
 
 export interface FaultyStorage {
   storage: Storage
-  /** The next append meets this fault; several are met one after the other. */
-  failNext(fault: Fault): void
+  /** The next append meets this fault; several are met one after the other. `onMet` is called before it is thrown. */
+  failNext(fault: Fault, onMet?: () => void): void
   /** From now on every batch with such an entry meets this fault, each time. */
   failEntries(fault: Fault, isFaulty: (entry: Entry) => boolean): void
   /** `failEntries` with `rejected`. */
@@ -20,7 +20,7 @@ export interface FaultyStorage {
 }
 
 export function withFaults(storage: Storage): FaultyStorage {
-  const faults: Fault[] = []
+  const faults: { fault: Fault; onMet: () => void }[] = []
   const ofEntries = new Map<Fault, (entry: Entry) => boolean>()
   let isAway = false
   const check = () => {
@@ -29,11 +29,11 @@ export function withFaults(storage: Storage): FaultyStorage {
 
   async function append(journal: number, firstPosition: number, entries: Entry[]): Promise<AppendResult> {
     const lasting = [...ofEntries].find(([, isFaulty]) => entries.some(isFaulty))
-    const fault = lasting === undefined ? faults.shift() : lasting[0]
-    if (fault !== undefined && !fault.endsWith('-landed')) throw errorOf(fault)
-    const result = await storage.log.append(journal, firstPosition, entries)
-    if (fault !== undefined) throw errorOf(fault)
-    return result
+    const met = lasting === undefined ? faults.shift() : { fault: lasting[0], onMet: () => {} }
+    if (met === undefined) return storage.log.append(journal, firstPosition, entries)
+    if (met.fault.endsWith('-landed')) await storage.log.append(journal, firstPosition, entries)
+    met.onMet()
+    throw errorOf(met.fault)
   }
 
   return {
@@ -46,7 +46,7 @@ export function withFaults(storage: Storage): FaultyStorage {
       },
       close: () => storage.close(),
     },
-    failNext: (fault) => void faults.push(fault),
+    failNext: (fault, onMet = () => {}) => void faults.push({ fault, onMet }),
     failEntries: (fault, isFaulty) => void ofEntries.set(fault, isFaulty),
     rejectEntries: (isFaulty) => void ofEntries.set('rejected', isFaulty),
     setAway: (away) => {

@@ -91,7 +91,7 @@ describeRedis('the bus over Redis', () => {
     const proxy = await openTcpProxy(redis.port)
     const [one, two] = [
       await listenOn(open(redis.url)),
-      await listenOn(open(redis.url.replace(/\d+$/, `${proxy.port}`), { probeMs: 20 })),
+      await listenOn(open(redis.url.replace(/\d+$/, `${proxy.port}`), { probeMs: 250 })),
     ]
     proxy.set(weather)
     await until('the notice', () => notices.length === 1)

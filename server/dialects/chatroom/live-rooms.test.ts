@@ -53,8 +53,9 @@ function withPoison(under: Storage): Storage {
 /** Holds a Room at its closing, where it is told to. */
 let closing: Promise<void> = Promise.resolve()
 let goOn = () => {}
-/** Names of records that were asked for. */
+/** Names of records that were asked for, and that were to be written. */
 const read: string[] = []
+const written: string[] = []
 
 function holdClosing(): void {
   closing = new Promise((resolve) => (goOn = resolve))
@@ -69,7 +70,11 @@ function withHold(registry: Registry): Registry {
     read.push(...names)
     return registry.readRecords(names)
   }
-  return { ...registry, dropRecent, readRecords }
+  const replaceRecord: Registry['replaceRecord'] = (name, ...how) => {
+    written.push(name)
+    return registry.replaceRecord(name, ...how)
+  }
+  return { ...registry, dropRecent, readRecords, replaceRecord }
 }
 
 beforeAll(async () => {
@@ -288,9 +293,9 @@ test('[C1] who is removed, added and bound again while his socket has still to e
   const endSlowness = holdReads(roomId)
   const connecting = [live.connect(roomId, bob)]
   for (const nth of [1, 2]) {
-    read.length = 0
+    written.length = 0
     connecting.push(live.connect(other, bob))
-    await until('he is being bound', () => read.includes(`bound:${bob.id}`))
+    await until('he is being bound', () => written.includes(`bound:${bob.id}`))
     if (nth === 2) break
     await live.done(`DELETE ${chatrooms}/${other}/participants/${bob.username}`, ann.bearer)
     await live.done(`POST ${chatrooms}/${other}/participants`, ann.bearer, { userId: bob.username })

@@ -114,8 +114,10 @@ describe('clients', () => {
       child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')))
       child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')))
       const exit = new Promise<number | null>((resolve) => child.on('exit', resolve))
-      await until(`member_online, but: ${output}`, () =>
-        output.includes("Type: member_online\nData: {'user_id': 123, 'status': 'online'}\n"),
+      await until(
+        () => `member_online, but: ${output}`,
+        () => output.includes("Type: member_online\nData: {'user_id': 123, 'status': 'online'}\n"),
+        30_000,
       )
       await send(server, [1, 2], '어서 와')
       await until('the message', () => output.includes('Type: message\n') && output.includes("'message': '어서 와'"))

@@ -82,6 +82,8 @@ function brief({ frame }: Pick<Shown, 'frame'>): string {
 }
 /** Without reads: a replay shows the last of each member, also one that went past his own posts alone. */
 const tell = (frames: Shown[]) => frames.map(brief).filter((line) => !/^(read|ping)/.test(line))
+/** A young stream may get its first ping at once. */
+const withoutPings = (frames: Shown[]) => frames.filter(({ frame }) => frame.type !== 'ping')
 const told = async (stream: Stream) => tell(await stream.frames())
 
 test('[P3] the first frame is `connected`; then come events, each with an id, and nothing of resuming', async () => {
@@ -143,9 +145,9 @@ test('[P3][A7] cut after any byte of a joined write, it resumes with nothing los
   const from = received.indexOf('\r\n\r\n') + 4 + received.slice(received.indexOf('\r\n\r\n') + 4).indexOf('\n\n') + 2
   let lastId = ''
   for (let cut = from; cut <= received.length; cut += 37) {
-    const kept = parseFrames(received.slice(0, cut))
+    const kept = withoutPings(parseFrames(received.slice(0, cut)))
     const back = await listen(door, bob!, kept.at(-1)!.id!)
-    const frames = await back.until('resumed')
+    const frames = withoutPings(await back.until('resumed'))
     expect([...tell(kept.slice(1)), ...tell(frames.slice(1, -1))]).toEqual(whole)
     expect([brief(frames[0]!), frames[0]!.id]).toEqual(['connected', null])
     back.client.socket.destroy()
@@ -249,7 +251,7 @@ test('[A15] a stream whose token is revoked just ends', async () => {
   const [ann] = await door.people('ann')
   const stream = await listen(door, ann!)
   await door.done('POST /api/auth/logout', ann!.bearer)
-  expect((await stream.client.closed).endsWith('data: {"type":"connected"}\n\n')).toBe(true)
+  expect(tell(parseFrames(await stream.client.closed))).toEqual(['connected'])
 })
 
 test('[A15] a client that does not read is ended, and the others miss nothing', async () => {

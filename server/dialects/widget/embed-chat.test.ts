@@ -69,12 +69,13 @@ describeEmbed('visitors in a browser', (embed) => {
     await jimin.panel.locator('.banner.offline').waitFor()
     await jimin.sees(...sent)
     await startChild({ env })
+    await seojun.panel.locator('.standing.online').waitFor()
     await seojun.sees(...sent)
     await jimin.panel.locator('.unsent').first().waitFor({ state: 'detached' })
     await jimin.sees(...sent)
     const late = await embed.come(address, { project, name: '수현' })
     await late.sees(...sent)
-  })
+  }, 120_000)
 
   const kept = (key = 'Enter') => ({ key, code: 'Enter', keyCode: 229 })
   const enter = { key: 'Enter', keyCode: 13 }
@@ -172,7 +173,7 @@ describeEmbed('visitors in a browser', (embed) => {
     await jimin.panel.locator('.standing.online').waitFor()
     await jimin.send('둘')
     await jimin.sees('하나', '둘')
-    expect(await jimin.panel.locator('.unsent').count()).toBe(0)
+    await jimin.panel.locator('.unsent').waitFor({ state: 'detached' })
   })
 
   test('[W7] setUser with a function that gives no token signs out, and the next one is somebody else', async () => {
@@ -203,6 +204,8 @@ describeEmbed('visitors in a browser', (embed) => {
     const jimin = await embed.come(embed.host, { project, name: '지민' })
     await until('fifty', async () => (await jimin.texts()).length === 50)
     const list = jimin.panel.locator('.log')
+    // What is drawn first is shown at its end.
+    await list.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))')
     const seventyFirst = jimin.panel.locator('.bubble', { hasText: /^71번째$/ })
     await list.evaluate((box) => void (box.scrollTop = 0))
     await until('a hundred', async () => (await jimin.texts()).length === 100)

@@ -79,7 +79,7 @@ describeBrowser('in a browser', () => {
       const jimin = await start(page, { project: '가게', name: '지민' })
       const seojun = await enterGuest(server, signGuest('서준', '가게'))
       await jimin.send('안녕하세요')
-      await jimin.sees('안녕하세요')
+      await seojun.have(2)
       await seojun.send('네, 반가워요')
       await jimin.sees('안녕하세요', '네, 반가워요')
       await seojun.have(3)

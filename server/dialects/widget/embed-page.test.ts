@@ -31,6 +31,7 @@ describeEmbed('a page in a browser', (embed) => {
       await page.emulateMedia({ reducedMotion: 'reduce' })
       const visitor = await start(page, { project, name: '지민', options: { color: '#7a3cc2' } })
       await visitor.sees('어디서나 같은 모습이에요 https://shop.example/길')
+      await until('the focus in the field', () => visitor.field.evaluate((field) => field.ownerDocument.activeElement === field))
       shots.push(await shoot(visitor.page))
     }
     expect(shots[1]!.panel.equals(shots[0]!.panel), 'the panel').toBe(true)

@@ -1,4 +1,4 @@
-/** What only shows when hours pass, or when the clock goes back. */
+/** What only shows when time passes, or when the clock goes back. */
 import { expect, it } from 'vitest'
 import { keyed, makeRoom, post, say } from './entries.ts'
 import { FROM_THE_NEWEST, openWriter, type Contract, type ContractStorage } from './harness.ts'
@@ -17,6 +17,19 @@ export function clockContract({ open, differences }: Contract): void {
     if (moveClock === undefined) throw new Error('an adapter without moveClock names its reason in differences.clock')
     return { ...opened, moveClock }
   }
+
+  it('closes the journals that fell silent, and not those that were touched or that wrote', async () => {
+    const { storage, moveClock } = await openMovable()
+    const silent = await storage.log.openJournal()
+    const touched = await storage.log.openJournal()
+    const writing = await openWriter(storage)
+    await moveClock(60_000)
+    await storage.log.touchJournal(touched.number)
+    await makeRoom(writing, [1])
+    await storage.log.closeSilentJournals(30_000)
+    const closed = (await storage.log.listJournals(1)).filter((journal) => journal.isClosed)
+    expect(closed.map((journal) => journal.number)).toEqual([silent.number])
+  })
 
   it('[A8] keeps client keys for 24 hours and forgets them then', async () => {
     const { storage, moveClock } = await openMovable()

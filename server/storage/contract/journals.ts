@@ -67,19 +67,6 @@ function refusalContract({ open }: Contract): void {
     const { storage } = await open()
     await expect(storage.log.append(7, 1, [room([1])])).rejects.toBeInstanceOf(JournalClosed)
   })
-
-  it('closes the journals that fell silent, and not those that were touched or that wrote', async () => {
-    const { storage } = await open()
-    const silent = await storage.log.openJournal()
-    const touched = await storage.log.openJournal()
-    const writing = await openWriter(storage)
-    await new Promise((resolve) => setTimeout(resolve, 700))
-    await storage.log.touchJournal(touched.number)
-    await makeRoom(writing, [1])
-    await storage.log.closeSilentJournals(500)
-    const closed = (await storage.log.listJournals(1)).filter((journal) => journal.isClosed)
-    expect(closed.map((journal) => journal.number)).toEqual([silent.number])
-  })
 }
 
 function orderContract({ open }: Contract): void {

@@ -288,7 +288,7 @@ describe('a bad outlet', () => {
     const { received, host: moved } = await listen((response) => response.writeHead(307, { location: `http://${host}` }).end())
     const { lines, log } = open(
       { lokiUrl: `http://${host}`, elasticsearchUrl: `http://127.0.0.1:${await findPort()}/`, slackUrl: `http://${moved}/` },
-      { ...systemClock, advance: async () => {} },
+      { ...createManualClock(at), ...systemClock },
     )
     for (let nth = 0; nth < 20_000; nth++) log.info(`line ${nth}`)
     log.error('It broke.')
