@@ -224,12 +224,11 @@ describe('nodes that share a database', () => {
     expect(warned).toEqual([])
   })
 
-  /** So many looks of each node, to the end, which takes the disk: at its end each waits for the next. */
+  /** So many looks of each node, each to its end, which takes the disk: a node then waits for its next. */
   async function look(times: number, nodes: number): Promise<void> {
     for (let at = 0; at < times; at++) {
-      await until('each node to wait', () => clock.pending() === nodes)
       await clock.advance(30_000)
+      await until('each node to wait', () => clock.pending() === nodes)
     }
-    await until('each node to wait', () => clock.pending() === nodes)
   }
 })

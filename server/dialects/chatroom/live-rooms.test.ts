@@ -292,6 +292,7 @@ test('[C1] who is removed, added and bound again while his socket has still to e
   const client = await live.open(bob)
   const endSlowness = holdReads(roomId)
   const connecting = [live.connect(roomId, bob)]
+  await until('he enters the first room', () => slowReads > 0)
   for (const nth of [1, 2]) {
     written.length = 0
     connecting.push(live.connect(other, bob))

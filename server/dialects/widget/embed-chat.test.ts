@@ -173,7 +173,7 @@ describeEmbed('visitors in a browser', (embed) => {
     await jimin.panel.locator('.standing.online').waitFor()
     await jimin.send('둘')
     await jimin.sees('하나', '둘')
-    await jimin.panel.locator('.unsent').waitFor({ state: 'detached' })
+    await jimin.panel.locator('.unsent').first().waitFor({ state: 'detached' })
   })
 
   test('[W7] setUser with a function that gives no token signs out, and the next one is somebody else', async () => {
