@@ -231,6 +231,18 @@ test('[A3] checks that fail are a 500 that tells nothing, and so is a failing op
   expect(logged).toEqual(['GET /ws/a failed', new Error('SELECT 1'), '/ws/b: opening a connection failed', new Error('SELECT 2')])
 })
 
+test('[G7] an offer of subprotocols that is none is a 400 after the checks, and what they hold is let go of', async () => {
+  let abandons = 0
+  const open = () => expect.unreachable('it must not be opened')
+  const port = await start({}, (to) => to.route('/ws/:id', async () => ({ open, abandon: () => void (abandons += 1) })))
+  for (const offer of [',', 'a,,a', 'a, a', '한']) {
+    abandons = 0
+    const answer = await exchange(port, upgradeRequest('/ws/1', { 'Sec-WebSocket-Protocol': offer }))
+    expect([statusOf(answer), abandons], offer).toEqual([400, 1])
+  }
+  expect(logged).toEqual([])
+})
+
 test('[G7] a client that leaves while its checks run is forgotten, whether it ends, resets or floods', async () => {
   const { open, opened } = gate()
   let begun = () => {}
